@@ -1,0 +1,38 @@
+# The one task runner. `make demo` and `make test` need Python 3.11 to 3.13 and the package registry, nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= $(if $(MIR_DATA),$(MIR_DATA),../shared/data)
+
+.PHONY: help setup demo test lint bench train clean
+
+help:  ## show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+setup: $(VENV)/.installed  ## make the virtual environment and install
+
+demo: setup  ## a made-up library from audio to answers, with a report: mir-demo/report.html
+	$(BIN)/mir demo -o mir-demo
+
+test: setup  ## every test
+	$(BIN)/python -m pytest
+
+lint: setup  ## style, types and layering
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## figures on real data (needs the data folder: DATA=… or MIR_DATA)
+	$(BIN)/python -m benchmarks --data $(DATA)
+
+train: setup  ## train mir-4s as it ships (about an hour on two cores)
+	$(BIN)/mir train --config mir-4s --data $(DATA) -o runs/mir-4s
+
+clean:  ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -1,0 +1,37 @@
+"""What can go wrong between a file and its stems; every error also is the builtin a stranger would catch."""
+
+
+class SeparationError(Exception):
+    """Root of this package's errors."""
+
+
+class AudioMissing(SeparationError, FileNotFoundError):
+    """The path that was given names no file."""
+
+
+class AudioUnreadable(SeparationError, ValueError):
+    """The file is there, but no decoder makes sound of it."""
+
+
+class AudioInvalid(SeparationError, ValueError):
+    """An array that is no audio: wrong shape, no samples, no channels, an impossible sample rate."""
+
+
+class ModelUnknown(SeparationError, ValueError):
+    """No model of that name; the message lists those there are."""
+
+
+class WeightsMissing(SeparationError, FileNotFoundError):
+    """The model is known, its weights are not on this machine."""
+
+
+class WeightsDamaged(SeparationError, ValueError):
+    """The weights do not fit the model, or are not the ones their checksum names."""
+
+
+class TrainingDataMissing(SeparationError, FileNotFoundError):
+    """A source named in a training configuration has nothing to train on."""
+
+
+class ConfigInvalid(SeparationError, ValueError):
+    """A training configuration that asks for what does not exist."""
