@@ -51,3 +51,11 @@ class ArtifactRefused(MirError, ValueError):
 
 class ExtraMissing(MirError, ImportError):
     """An optional dependency is not installed; the message has the line that installs it."""
+
+
+class CatalogTooOld(MirError, RuntimeError):
+    """The catalog has an earlier schema; the message has the command that migrates it."""
+
+
+class QueryFailed(MirError, ValueError):
+    """A SQL query that is wrong, or asks for what is not allowed."""

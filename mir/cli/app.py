@@ -32,8 +32,12 @@ def _version(wanted: bool) -> None:
 def root(
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only, no progress.")] = False,
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append the log here too.", show_default=False)] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="Append the log here too.", show_default=False)
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Set up logging once for every command."""
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
@@ -50,7 +54,7 @@ def root(
         os.environ["MIR_QUIET"] = "1"
 
 
-def _register() -> None:
+def register_commands() -> None:
     """Import the command modules; each costs typer alone until it is run."""
     from importlib import import_module
 
@@ -58,13 +62,31 @@ def _register() -> None:
         import_module(f"mir.cli.{name}").register(app)
 
 
-COMMAND_MODULES = ()
+COMMAND_MODULES = (
+    "demo",
+    "ingest",
+    "status",
+    "similar",
+    "genre",
+    "tracks",
+    "sql",
+    "separate",
+    "evaluate",
+    "train",
+    "models",
+    "spaces",
+    "index",
+    "catalog",
+    "forget",
+    "config",
+    "doctor",
+)
 """Modules of `mir.cli` with a ``register(app)``, in the order in which help shows them."""
 
 
 def main() -> None:
     """Run the command line; every error of ours becomes one line and an exit code."""
-    _register()
+    register_commands()
     try:
         app()
     except KeyboardInterrupt:
@@ -84,7 +106,7 @@ def main() -> None:
 def _exit_code(error: Exception) -> int | None:
     """Exit code of an expected error, None for a bug (whose traceback we want to see)."""
     from features.errors import FeatureError
-    from indexes.errors import IndexError_
+    from indexes.errors import IndexesError
     from mir.errors import MirError
     from separation.errors import ConfigInvalid, ModelUnknown, SeparationError
 
@@ -92,7 +114,7 @@ def _exit_code(error: Exception) -> int | None:
         return error.exit_code
     if isinstance(error, ConfigInvalid | ModelUnknown):
         return 2
-    if isinstance(error, SeparationError | FeatureError | IndexError_ | OSError):
+    if isinstance(error, SeparationError | FeatureError | IndexesError | OSError):
         return 1
     return None
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 CatalogOption = Annotated[
     Path | None,
-    typer.Option("--catalog", help="Catalog file [default: $MIR_CATALOG, then mir.toml, then ./mir.duckdb].", show_default=False),
+    typer.Option(
+        "--catalog", help="Catalog file [default: $MIR_CATALOG, then mir.toml, then ./mir.duckdb].", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
 KOption = Annotated[int, typer.Option("-k", min=1, help="How many answers.")]
@@ -60,7 +62,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
 def progress(description: str, *, quiet: bool = False) -> Progress:
     """Progress bar on stderr with count, rate and time left; silent where stderr is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     return Progress(
         TextColumn(f"{description} {{task.description}}"),

@@ -1,0 +1,1 @@
+"""Training runs that others can repeat: configuration, data, mixing, loop."""
