@@ -1,0 +1,149 @@
+"""`mir similar`, `mir spaces`, `mir index`: what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import typer
+from similar_library import add, small_extractors, stock
+from typer.testing import CliRunner
+
+import features
+from mir.catalog import create_catalog, open_catalog
+from mir.cli import index, similar, spaces
+from mir.cli.app import _exit_code, _message
+from mir.spaces import current_transform
+from mir.transforms import Transform
+
+app = typer.Typer()
+for module in (similar, spaces, index):
+    module.register(app)
+
+
+@pytest.fixture(name="catalog")
+def _catalog(tmp_path, tmp_path_factory):
+    with small_extractors():
+        yield open_catalog(shutil.copy(stock(tmp_path_factory).path, tmp_path / "mir.duckdb"))
+
+
+def run(catalog, *words):
+    """Return exit code, what was printed, and the message of an error."""
+    outcome = CliRunner().invoke(app, [*words, "--catalog", str(catalog.path)])
+    if outcome.exception is None or isinstance(outcome.exception, SystemExit):
+        return outcome.exit_code, outcome.stdout, outcome.stderr
+    code = _exit_code(outcome.exception)
+    if code is None:
+        raise outcome.exception
+    return code, outcome.stdout, _message(outcome.exception)
+
+
+def test_json_is_what_was_agreed(catalog):
+    code, out, _ = run(catalog, "similar", "artist 0 [e]", "--by", "vocals=0.6,drums=0.4", "-k", "3", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["query"], told["by"]) == ("artist 0 [e]", {"vocals": 0.6, "drums": 0.4})
+    assert len(told["results"]) == 3
+    assert [one["similarity"] for one in told["results"]] == sorted(
+        (one["similarity"] for one in told["results"]), reverse=True
+    )
+    assert set(told["results"][0]) >= {"artist", "similarity", "score", "cosines"}
+    assert "explanation" not in told["results"][0]
+    assert "Artist 0 [é]" not in {one["artist"] for one in told["results"]}
+
+
+def test_tracks_in_json_with_explanations(catalog):
+    code, out, _ = run(catalog, "similar", "Track 3", "--tracks", "--explain", "--json")
+    results = json.loads(out)["results"]
+    assert code == 0
+    assert len(results) == 10
+    assert set(results[0]) >= {"track", "artist", "path", "similarity"}
+    assert "Track 3" not in {one["track"] for one in results}
+    for one in results:
+        total = sum(part["contribution"] for part in one["explanation"])
+        assert total == pytest.approx(one["score"], abs=1e-6)
+
+
+def test_tables(catalog):
+    code, out, _ = run(catalog, "similar", "Artist 0 [é]", "--by", "vocals,drums=-1", "-k", "2")
+    assert code == 0
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert lines[0] == ["", "artist", "similarity", "vocals", "drums"]
+    assert len(lines) == 3
+    code, out, _ = run(catalog, "similar", "Artist 0 [é]", "--tracks", "-k", "2", "--explain")
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert lines[0] == ["", "track", "artist", "similarity"]
+    assert lines[3] == ["alike", "feature", "contribution", "query", "hit", "unit"]
+    table = [line for line in lines[4:] if line[0] == lines[1][1]]
+    assert table[-1][1] == "score"
+    assert sum(float(line[2]) for line in table[:-1]) == pytest.approx(float(table[-1][2]), abs=0.01)
+
+
+def test_on_a_terminal_there_are_bars(catalog, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    similar.similar_command("Artist 0 [é]", k=3, explain=True, catalog=catalog.path)
+    out = capsys.readouterr().out
+    assert "█" in out
+    assert "[é]" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["similar", "Artist 0 [é]", "--by", "guitar"], 2, "vocals, drums, bass, other, mix"),
+        (["similar", "Artist 0 [é]", "--by", "vocals=-1"], 2, "positive"),
+        (["similar", "Artist 0 [é]", "-k", "0"], 2, "-k"),
+        (["similar", "Nobody at all"], 1, "Nobody at all"),
+        (["similar", "Artist 10 [é]", "--by", "drums"], 1, "has no drums"),
+        (["similar", "Artist 0 [é]", "--by", "bass"], 1, "has no bass"),
+        (["spaces", "fit", "--by", "drums"], 1, "18 tracks"),
+        (["spaces", "fit", "--by", "flute"], 2, "vocals, drums"),
+        (["spaces", "fit", "--by", "vocals,drums", "--export", "x.json"], 2, "one instrument"),
+        (["index", "build", "--by", "flute"], 2, "vocals, drums"),
+    ],
+)
+def test_exit_codes(catalog, words, code, said):
+    got, out, error = run(catalog, *words)
+    assert (got, out) == (code, "")
+    assert said in error
+
+
+def test_nobody_else_is_no_failure(tmp_path):
+    catalog = create_catalog(tmp_path / "one.duckdb")
+    add(catalog, "Only", ["Anna"], vocals=np.ones(features.EXTRACTORS["vocal_timbre"].embedding_size))
+    assert json.loads(run(catalog, "similar", "Anna", "--json")[1])["results"] == []
+    code, out, error = run(catalog, "similar", "Anna")
+    assert (code, out) == (0, "")
+    assert "nothing else" in error
+
+
+def test_spaces(catalog, tmp_path):
+    file = tmp_path / "vocals.json"
+    code, out, _ = run(catalog, "spaces", "fit", "--by", "vocals", "--export", str(file), "--json")
+    told = json.loads(out)
+    assert (code, told["tracks"], told["space"]) == (0, 22, "vocal_timbre")
+    current = current_transform(catalog, "vocal_timbre")
+    assert Transform.from_json(file.read_text()).transform_id == told["transform_id"] == current.transform_id
+    code, out, _ = run(catalog, "spaces", "list", "--json")
+    rows = {row["instrument"]: row for row in map(json.loads, out.splitlines())}
+    assert (rows["vocals"]["origin"], rows["vocals"]["tracks"]) == ("fitted", 22)
+    assert "fitted" in run(catalog, "spaces", "list")[1]
+
+
+def test_indexes(catalog):
+    _, out, _ = run(catalog, "index", "verify", "--json")
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["missing"] * 5
+    _, out, _ = run(catalog, "index", "build", "--by", "vocals,drums", "--json")
+    assert [json.loads(line)["count"] for line in out.splitlines()] == [22, 18]
+    code, out, _ = run(catalog, "index", "verify", "--by", "vocals,drums")
+    assert (code, out.count("current")) == (0, 2)
+    _, _, error = run(catalog, "spaces", "fit", "--by", "vocals")
+    assert "mir index build" in error
+    code, out, _ = run(catalog, "index", "verify")
+    assert code == 1
+    assert "incompatible" in out
+    assert run(catalog, "index", "build")[0] == 0
+    assert run(catalog, "index", "verify")[0] == 0
