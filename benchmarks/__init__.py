@@ -1,0 +1,1 @@
+"""Figures on real data, each with the command that makes it; `python -m benchmarks --help`."""
