@@ -68,7 +68,7 @@ def retrieve(
     Parameters
     ----------
     rows
-        Descriptors, shape ``(n, d)``; a row of NaN is a track without one, which scores 0 as a query and is never found.
+        Descriptors, shape ``(n, d)``; a row of NaN is a track without one: it scores 0 as a query and is never found.
     artists
         Of each row.
     query

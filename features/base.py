@@ -148,8 +148,9 @@ class Extractor(ABC):
         if set(description.values) != expected:
             odd = set(description.values) ^ expected
             raise RuntimeError(f"{self.space} broke its declaration: columns {sorted(odd)}")
-        if description.descriptor.shape != (self.embedding_size,) or not np.isfinite(description.descriptor).all():
-            raise RuntimeError(f"{self.space} broke its declaration: descriptor of shape {description.descriptor.shape}")
+        descriptor = description.descriptor
+        if descriptor.shape != (self.embedding_size,) or not np.isfinite(descriptor).all():
+            raise RuntimeError(f"{self.space} broke its declaration: descriptor of shape {descriptor.shape}")
         return description
 
     @abstractmethod

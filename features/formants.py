@@ -1,0 +1,93 @@
+"""Resonances of the vocal tract by linear prediction.
+
+References
+----------
+Markel and Gray, Linear Prediction of Speech, Springer, 1976 (autocorrelation method, roots of the predictor).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+ORDER = 12
+"""Two poles for each of five formants under 5.5 kHz, and two for the source."""
+
+TOP_HZ = 5500.0
+WIDEST_HZ = 700.0
+"""Poles with a wider resonance describe tilt, not a formant."""
+
+RANGES_HZ = ((200.0, 1200.0), (650.0, 2900.0), (1600.0, 3900.0), (2700.0, 5000.0))
+"""Where F1 to F4 of adults' voices are looked for (Peterson and Barney, JASA 24, 1952; high female F4 above)."""
+
+CLOSEST_HZ = 150.0
+
+
+def formants_hz(envelope: Floats, frequencies_hz: Floats) -> Floats:
+    """Frequencies of the first four formants of each frame.
+
+    Parameters
+    ----------
+    envelope
+        Power envelopes, shape ``(n_frames, n_points)``.
+    frequencies_hz
+        Equally spaced, shape ``(n_points,)``, from 0 to `TOP_HZ`.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(n_frames, 4)``, Hz, rising; NaN where there is no resonance in that formant's range.
+    """
+    from scipy.fft import irfft
+
+    emphasis = 1 + np.square(frequencies_hz / 100)
+    lags = irfft(envelope * emphasis, axis=1)[:, : ORDER + 1].astype(np.float64)
+    lags[:, 0] *= 1 + 1e-6
+    predictor = levinson(lags)
+    companion = np.zeros((len(predictor), ORDER, ORDER))
+    companion[:, 0] = -predictor[:, 1:]
+    companion[:, np.arange(1, ORDER), np.arange(ORDER - 1)] = 1
+    poles = np.linalg.eigvals(companion)
+    rate = 2 * frequencies_hz[-1]
+    frequency = np.angle(poles) * rate / (2 * np.pi)
+    width = -np.log(np.maximum(np.abs(poles), 1e-6)) * rate / np.pi
+    return _assign(np.sort(np.where((frequency > 0) & (width < WIDEST_HZ), frequency, np.inf), axis=1))
+
+
+def levinson(lags: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear predictors [1, a₁, …] from autocorrelations, one a row (Levinson–Durbin recursion).
+
+    Parameters
+    ----------
+    lags
+        Shape ``(n, order + 1)``; lag 0 positive.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(n, order + 1)``.
+    """
+    n, order = lags.shape[0], lags.shape[1] - 1
+    predictor = np.zeros((n, order + 1))
+    predictor[:, 0] = 1
+    error = lags[:, 0].copy()
+    for i in range(1, order + 1):
+        reflection = -(lags[:, i] + np.sum(predictor[:, 1:i] * lags[:, i - 1 : 0 : -1], axis=1)) / error
+        predictor[:, 1 : i + 1] += reflection[:, None] * predictor[:, i - 1 :: -1][:, :i]
+        error *= 1 - np.square(reflection)
+    return predictor
+
+
+def _assign(candidates: NDArray[np.float64]) -> Floats:
+    """Give each formant the lowest pole left that lies in its range, shape ``(n, 4)``."""
+    found = np.full((len(candidates), len(RANGES_HZ)), np.nan, np.float32)
+    above = np.zeros(len(candidates))
+    for i, (low, high) in enumerate(RANGES_HZ):
+        fits = (candidates > np.maximum(above, low)[:, None]) & (candidates < high)
+        first = np.where(fits, candidates, np.inf).min(axis=1)
+        there = np.isfinite(first)
+        found[there, i] = first[there]
+        above = np.where(there, first + CLOSEST_HZ, above)
+    return found
