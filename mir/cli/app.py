@@ -19,14 +19,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
 def _version(wanted: bool) -> None:
     if wanted:
         from mir import __version__
 
         typer.echo(f"mir {__version__}")
         raise typer.Exit
-
 
 @app.callback()
 def root(
@@ -45,14 +43,15 @@ def root(
     handlers[0].setLevel(level)
     if log_file is not None:
         handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
-    logger = logging.getLogger("mir")
-    logger.setLevel(logging.DEBUG)
-    logger.handlers[:] = handlers
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for package in ("mir", "separation", "features", "indexes"):
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.handlers[:] = handlers
     if quiet:
         os.environ["MIR_QUIET"] = "1"
-
 
 def register_commands() -> None:
     """Import the command modules; each costs typer alone until it is run."""
@@ -60,7 +59,6 @@ def register_commands() -> None:
 
     for name in COMMAND_MODULES:
         import_module(f"mir.cli.{name}").register(app)
-
 
 COMMAND_MODULES = (
     "demo",
@@ -83,7 +81,6 @@ COMMAND_MODULES = (
 )
 """Modules of `mir.cli` with a ``register(app)``, in the order in which help shows them."""
 
-
 def main() -> None:
     """Run the command line; every error of ours becomes one line and an exit code."""
     register_commands()
@@ -102,7 +99,6 @@ def main() -> None:
         sys.stderr.write(f"error: {_message(error)}\n")
         sys.exit(code)
 
-
 def _exit_code(error: Exception) -> int | None:
     """Exit code of an expected error, None for a bug (whose traceback we want to see)."""
     from features.errors import FeatureError
@@ -117,7 +113,6 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, SeparationError | FeatureError | IndexesError | OSError):
         return 1
     return None
-
 
 def _message(error: Exception) -> str:
     return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
