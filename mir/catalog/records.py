@@ -24,7 +24,7 @@ class FileStat:
 class Tags:
     """What a file says of itself, or what its name and folder say where it says nothing.
 
-    `artists` is empty for an unknown artist: such a track is in the catalog but is never matched as an artist.
+    `artists` is empty for an unknown artist: such a track is in the catalog but never matched as an artist.
     """
 
     title: str
@@ -52,7 +52,7 @@ class StemRow:
 class SpaceResult:
     """One extractor's outcome on one track.
 
-    `values`, `descriptor` (raw, before the transform) and `vector` (after it) are there for state ``ok`` alone.
+    `values`, `descriptor` (raw, before the transform) and `vector` (after it) are for state ``ok`` alone.
     """
 
     space: str

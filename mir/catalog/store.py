@@ -1,0 +1,276 @@
+"""The catalog as an object: a path, and connections that live for one block."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mir.catalog import engine, lock
+from mir.catalog.schema import SCHEMA_VERSION
+from mir.errors import CatalogDamaged, CatalogMissing, CatalogTooNew, CatalogTooOld, QueryFailed
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which catalog, and its state: `generation` goes up by one with every committed write."""
+
+    catalog_id: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A materialised answer: column names and rows of Python values."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Catalog:
+    """A catalog file. No connection is held between calls; several threads may share one object.
+
+    Parameters
+    ----------
+    path
+        The DuckDB file; made by `create_catalog`, opened by `open_catalog`.
+    wait_s
+        How long to wait for another process's lock, in seconds.
+    """
+
+    def __init__(self, path: str | Path, wait_s: float = WAIT_S) -> None:
+        self.path = Path(path)
+        self.wait_s = wait_s
+        self._checked = False
+
+    def __repr__(self) -> str:
+        return f"Catalog({str(self.path)!r})"
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for reading for one block; keep no relation or cursor of it.
+
+        Raises
+        ------
+        CatalogMissing, CatalogBusy, CatalogDamaged, CatalogTooNew, CatalogTooOld
+        """
+        with self._connection("read") as con:
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open as the one writer for one transaction: committed at the end of the block, undone on an error.
+
+        Raises
+        ------
+        CatalogMissing, CatalogBusy, CatalogDamaged, CatalogTooNew, CatalogTooOld
+        """
+        with self._connection("write") as con, transaction(con):
+            yield con
+
+    def fetch(self, query: str, parameters: Sequence[object] = (), *, allow_files: bool = False) -> Rows:
+        """Answer a query with plain Python values, without pandas; sealed off, unless `allow_files`.
+
+        Raises
+        ------
+        QueryFailed
+            Where the query is wrong or asks for what is not allowed; plus what `read` raises.
+        """
+        with self._connection("files" if allow_files else "sealed") as con, _query_errors(allow_files):
+            cursor = _ask(con, query, parameters)
+            return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
+
+    def sql(self, query: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
+        """Answer a query as a pandas DataFrame: read-only, no files but the catalog, configuration locked.
+
+        Raises
+        ------
+        QueryFailed
+            Where the query is wrong or asks for what is not allowed; plus what `read` raises.
+        """
+        with self._connection("sealed") as con, _query_errors(allow_files=False):
+            return _ask(con, query, parameters).df()
+
+    def identity(self) -> Identity:
+        """Return the catalog's id and generation."""
+        with self.read() as con:
+            row = con.execute("SELECT catalog_id, generation FROM catalog_info").fetchone()
+        if row is None:
+            raise CatalogDamaged(f"{self.path} has lost its identity; put a backup in its place")
+        return Identity(*row)
+
+    def similar_artists(self, query: str | Path, by: Mapping[str, float] | None = None, k: int = 10) -> pd.DataFrame:
+        """Return the `k` artists nearest to an artist (or an audio file), best first.
+
+        `by` weighs instruments; ``{"vocals": 1.0}`` where nothing is given.
+        """
+        from mir.similarity import frame, similar_artists
+
+        return frame(similar_artists(self, query, by or {"vocals": 1.0}, k))
+
+    def similar_tracks(self, query: str | Path, by: Mapping[str, float] | None = None, k: int = 10) -> pd.DataFrame:
+        """Return the `k` tracks nearest to an artist, a track or an audio file; as `similar_artists`."""
+        from mir.similarity import frame, similar_tracks
+
+        return frame(similar_tracks(self, query, by or {"vocals": 1.0}, k))
+
+    @contextmanager
+    def _connection(self, kind: lock.Kind) -> Iterator[duckdb.DuckDBPyConnection]:
+        import duckdb
+
+        with lock.connection(self.path, kind, self.wait_s) as con:
+            try:
+                self._check(con)
+                yield con
+            except duckdb.Error as error:
+                if lock.is_damage(error):
+                    raise lock.unreadable(self.path, error) from error
+                raise
+
+    def _check(self, con: duckdb.DuckDBPyConnection) -> None:
+        """See once an object that this is a catalog, of the schema that we know."""
+        if self._checked:
+            return
+        version = schema_version(con, self.path)
+        if version > SCHEMA_VERSION:
+            raise CatalogTooNew(f"{self.path} has schema {version}, this mir knows up to {SCHEMA_VERSION}; upgrade mir")
+        if version < SCHEMA_VERSION:
+            raise CatalogTooOld(
+                f"{self.path} has schema {version}, this mir works with {SCHEMA_VERSION}; "
+                f"`mir catalog migrate --catalog {self.path}` brings it up (and keeps a backup)"
+            )
+        self._checked = True
+
+
+def schema_version(con: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Return a catalog's schema version.
+
+    Raises
+    ------
+    CatalogDamaged
+        Where this is a database of something else.
+    """
+    import duckdb
+
+    try:
+        row = con.execute("SELECT max(version) FROM schema_version").fetchone()
+    except duckdb.CatalogException:
+        row = None
+    if row is None or row[0] is None:
+        raise CatalogDamaged(
+            f"{path} is a DuckDB file but no catalog of mir (no schema_version); give another --catalog"
+        )
+    return int(row[0])
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what the block does, with the generation one higher, or undo all of it."""
+    import duckdb
+
+    con.execute("BEGIN")
+    try:
+        yield
+        con.execute("UPDATE catalog_info SET generation = generation + 1")
+        con.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # the first error is the one to tell
+            con.execute("ROLLBACK")
+        raise
+
+
+def _ask(con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> duckdb.DuckDBPyConnection:
+    answer: duckdb.DuckDBPyConnection | None = con.execute(query, list(parameters))
+    if answer is None:
+        raise QueryFailed('the query is empty; try "SELECT * FROM library LIMIT 5"')
+    return answer
+
+
+@contextmanager
+def _query_errors(allow_files: bool) -> Iterator[None]:
+    """Make one clear line of whatever DuckDB says against a query."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        if "'pytz'" in str(error):
+            raise QueryFailed(
+                "a time with a time zone cannot be shown; take it as now()::TIMESTAMP, or now()::VARCHAR"
+            ) from error
+        said = " ".join(line.strip() for line in str(error).split("\n\nLINE ")[0].splitlines() if line.strip())
+        closed = isinstance(error, duckdb.PermissionException) and not allow_files
+        hint = " (`mir sql --allow-files` opens other files to a query)" if closed else ""
+        raise QueryFailed(said + hint) from error
+
+
+def open_catalog(path: str | Path, wait_s: float = WAIT_S) -> Catalog:
+    """Open an existing catalog, after a look whether it is one.
+
+    Raises
+    ------
+    CatalogMissing
+        Where there is none at `path`.
+    CatalogBusy, CatalogDamaged, CatalogTooNew, CatalogTooOld
+        Where it cannot be read now, ever, or by this mir.
+    """
+    catalog = Catalog(path, wait_s)
+    with catalog.read():
+        return catalog
+
+
+def create_catalog(path: str | Path, wait_s: float = WAIT_S) -> Catalog:
+    """Open a catalog for work, making or migrating it where needed; its spaces follow the declarations.
+
+    Raises
+    ------
+    CatalogMissing
+        Where the folder for it is not there.
+    CatalogBusy, CatalogDamaged, CatalogTooNew
+        As `open_catalog`.
+    """
+    from mir.catalog.migrations import upgrade
+
+    catalog = Catalog(path, wait_s)
+    if not catalog.path.exists():
+        _make(catalog.path)
+    upgrade(catalog)
+    return catalog
+
+
+def _make(path: Path) -> None:
+    """Make an empty catalog under another name and put it in place whole; whoever comes first wins."""
+    if not path.parent.is_dir():
+        raise CatalogMissing(f"no folder {path.parent} to make the catalog {path.name} in; create it first")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        fill(temporary)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        for leftover in (temporary, temporary.with_name(temporary.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+
+
+def fill(path: Path) -> None:
+    """Write an empty catalog of the present schema to a new file."""
+    from mir import __version__
+    from mir.catalog.schema import create_all
+
+    con = engine.open_alone(path, read_only=False, sealed=False)
+    try:
+        con.execute("BEGIN")
+        create_all(con, uuid.uuid4().hex, __version__)
+        con.execute("COMMIT")
+    finally:
+        con.close()
