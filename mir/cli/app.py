@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -87,17 +87,23 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was finished is kept\n")
-        sys.exit(130)
+        _interrupted()
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
+        if isinstance(error, RuntimeError) and "Query interrupted" in str(error):  # Ctrl-C while DuckDB works
+            _interrupted()
         code = _exit_code(error)
         if code is None:
             raise
         sys.stderr.write(f"error: {_message(error)}\n")
         sys.exit(code)
+
+def _interrupted() -> NoReturn:
+    sys.stderr.write("interrupted; what was finished is kept\n")
+    sys.exit(130)
+
 
 def _exit_code(error: Exception) -> int | None:
     """Exit code of an expected error, None for a bug (whose traceback we want to see)."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CatalogOption = Annotated[
     Path | None,
     typer.Option(
-        "--catalog", help="Catalog file [default: $MIR_CATALOG, then mir.toml, then ./mir.duckdb].", show_default=False
+        "--catalog", help="Catalog file (default: $MIR_CATALOG, then mir.toml, then ./mir.duckdb).", show_default=False
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]

@@ -20,9 +20,9 @@ def train(
     config: Annotated[
         str, typer.Option(help="TOML file, or the name of a configuration that comes with mir.")
     ] = "mir-4s",
-    data: Annotated[Path | None, typer.Option(help="Data folder [default: $MIR_DATA].", show_default=False)] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder (default: $MIR_DATA).", show_default=False)] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Run folder [default: runs/NAME].", show_default=False)
+        Path | None, typer.Option("-o", "--output", help="Run folder (default: runs/NAME).", show_default=False)
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Stop after this step; a later call goes on.", show_default=False)

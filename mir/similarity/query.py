@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "mir-4s"
-LONGEST_S = 1200.0
-"""Of a longer file outside the catalog this much is heard, so that memory is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +135,10 @@ def _file(catalog: Catalog, path: Path, spaces: Sequence[str], model: str) -> Qu
 
 def _hear(path: Path, spaces: Sequence[str], model: str) -> Heard:
     """Separate and describe a file, as ingesting it would."""
-    from mir.analysis import MIXTURE, describe
-    from mir.ingest.source import ANALYSIS_SR_HZ
-    from separation import Separator
-    from separation.audio import load
+    from mir.analysis import describe_file
 
     logger.info("%s is not in the catalog: it is separated and described for this question", path)
-    y, sr = load(path, sr=ANALYSIS_SR_HZ, duration_s=LONGEST_S)
-    if y.shape[0] > 2:
-        y = y.mean(axis=0, keepdims=True, dtype=np.float32)
-    separator = Separator(model)
-    stems = separator.separate(y, sr)
-    _, results = describe({MIXTURE: y, **stems}, sr, separator.source_id, list(spaces))
+    _, results = describe_file(path, model, spaces)
     heard = Heard({}, {}, {})
     for result in results:
         if result.state == "ok" and result.descriptor is not None:
