@@ -1,6 +1,6 @@
 """Speed of a whole ingest, and of a repeated one: seconds of music per second, on this machine, now.
 
-`python -m benchmarks ingest_speed --data DATA`. Run it on an idle machine; the whole process is timed, start-up included.
+`python -m benchmarks ingest_speed --data DATA`, on an idle machine: whole processes are timed, start-up included.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "mir.cli", "ingest"]
 def timed(folder: Path, catalog: Path) -> tuple[float, dict[str, object]]:
     """Whole-process seconds of one ingest, and its last JSON line."""
     started = time.perf_counter()
-    run = subprocess.run(  # noqa: S603
+    run = subprocess.run(
         [*COMMAND, str(folder), "--catalog", str(catalog), "--json"], capture_output=True, text=True, check=True
     )
     return time.perf_counter() - started, json.loads(run.stdout.splitlines()[-1])

@@ -27,7 +27,7 @@ def main() -> None:
     folder = parser.parse_args().data / "musdb18-7s"
     for run in RUNS:
         command = [sys.executable, "-m", "mir.cli", "evaluate", str(folder), "--split", "valid", "--json", *run]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         row = json.loads(out.splitlines()[-1])
         stems = "  ".join(f"{stem} {sdr:6.2f}" for stem, sdr in row["sdr"].items())
         print(f"{run[1]:10s} mean SDR {row['mean_sdr']:6.2f} dB   {stems}")

@@ -1,6 +1,6 @@
 """Where something begins: band energies of a signal, their rises, and the onsets picked from them.
 
-Everything is relative to the signal's own level in each band, so a gain, and to a good part an equaliser, changes nothing.
+Everything is relative to the signal's own level in each band: a gain changes nothing, an equaliser little.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from features.errors import TooShort
 Floats = NDArray[np.float32]
 
 ONSET_SR = 22050
-"""Sample rate in Hz at which onsets are found; every input is brought to it, so that answers do not depend on the file's."""
+"""Sample rate in Hz at which onsets are found; every input is brought to it, so a file's own rate decides nothing."""
 HOP_LENGTH = 110
 FRAME_RATE_HZ = ONSET_SR / HOP_LENGTH
 N_FFT = 1024

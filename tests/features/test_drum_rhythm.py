@@ -30,7 +30,8 @@ def sounds(sr: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     tone = 0.6 * np.sin(2 * np.pi * 200 * t) * np.exp(-t / 0.07) + 0.4 * np.sin(2 * np.pi * 356 * t) * np.exp(-t / 0.04)
     snare = 0.7 * (tone + 0.5 * np.diff(noise[1], append=0) * np.exp(-t / 0.09))
     hat = 0.15 * np.diff(noise[2], n=2, append=[0, 0]) * np.exp(-t / 0.03)
-    return {"k": kick, "s": snare, "h": hat}
+    fade = np.minimum(1, (t[-1] - t) / 0.03)  # a stroke cut off would be an onset of its own
+    return {"k": kick * fade, "s": snare * fade, "h": hat * fade}
 
 
 def strokes(
@@ -81,7 +82,9 @@ def dnb() -> Description:
 
 
 @pytest.mark.parametrize(
-    ("bar", "bpm"), [(HOUSE, 124), (DNB, 174), (ROCK, 96), (ROCK, 140), (HIPHOP, 88)], ids=["house", "dnb", "rock96", "rock140", "hiphop"]
+    ("bar", "bpm"),
+    [(HOUSE, 124), (DNB, 174), (ROCK, 96), (ROCK, 140), (HIPHOP, 88)],
+    ids=["house", "dnb", "rock96", "rock140", "hiphop"],
 )
 def test_tempo_with_its_octave(bar: dict[str, str], bpm: float) -> None:
     values = describe(play(bar, bpm)).values
@@ -102,7 +105,7 @@ def test_house_and_drum_and_bass_are_far_apart(house: Description, dnb: Descript
 def test_rock_has_a_backbeat_and_drums_on_the_wrong_beats_have_none() -> None:
     assert describe(play(ROCK, 120)).values["backbeat_strength"] > 0.8
     assert describe(play(ROCK, 120)).values["four_on_the_floor"] < 0.4
-    everywhere = {**ROCK, "s": "X...X...X...X..."}
+    everywhere = {"k": "..X.......X.....", "s": "X...X...X...X...", "h": ROCK["h"]}
     assert abs(describe(play(everywhere, 120)).values["backbeat_strength"]) < 0.3
 
 
@@ -190,7 +193,7 @@ def test_other_rates(sr: int) -> None:
 
 def test_too_short() -> None:
     with pytest.raises(TooShort, match=r"0\.20 s"):
-        describe(play(ROCK, 120, 0.2))
+        DrumRhythm().describe(Stems({"drums": play(ROCK, 120, 0.2)[None]}, SR))
 
 
 def test_what_is_no_rhythm_has_no_numbers_but_a_finite_descriptor() -> None:
@@ -201,7 +204,8 @@ def test_what_is_no_rhythm_has_no_numbers_but_a_finite_descriptor() -> None:
         stems = Stems({"drums": y[None], "mixture": y[None]}, SR)
         description = DrumRhythm().describe(stems)
         assert np.isfinite(description.descriptor).all()
-    assert math.isnan(DrumRhythm().describe(Stems({"drums": clicks[None], "mixture": clicks[None]}, SR)).values["tempo_bpm"])
+    stems = Stems({"drums": clicks[None], "mixture": clicks[None]}, SR)
+    assert math.isnan(DrumRhythm().describe(stems).values["tempo_bpm"])
 
 
 def test_values_stay_within_their_declared_ranges(house: Description, dnb: Description) -> None:
