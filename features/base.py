@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import StemMissing, StemSilent
+from features.errors import StemMissing, StemSilent, TooShort
 
 Samples = NDArray[np.float32]
 
@@ -119,6 +119,8 @@ class Extractor(ABC):
     stems: ClassVar[tuple[str, ...]]
     columns: ClassVar[tuple[Column, ...]]
     descriptor_names: ClassVar[tuple[str, ...]]
+    shortest_s: ClassVar[float] = 1.0
+    """Seconds of sound below which nothing is measured."""
 
     @property
     def embedding_size(self) -> int:
@@ -141,6 +143,8 @@ class Extractor(ABC):
 
         for stem in self.stems:
             stems[stem]
+        if stems.duration_s < self.shortest_s:
+            raise TooShort(f"{stems.duration_s:.2f} s of sound; {self.space} needs {self.shortest_s:g} s")
         if is_silent(stems, self.stems[0]):
             raise StemSilent(f"{self.stems[0]} is silent in this track")
         description = self.describe(stems)

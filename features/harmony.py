@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from features import chroma as pitch_classes
 from features.base import Column, Description, Extractor, Samples, Stems
 from features.envelope import cepstrum, mel_filters
-from features.errors import TooShort
 from features.frames import Framing
 from features.onsets import ONSET_SR, find_onsets, onset_curves
 
 Floats = NDArray[np.float32]
 
-SHORTEST_S = 1.0
 CHROMA_FRAME_S, CHROMA_HOP_S = 0.37, 0.1
 COLOUR_FRAME_S, COLOUR_HOP_S = 0.046, 0.03
 CHANGE_S = 0.5
@@ -81,16 +79,8 @@ class Harmony(Extractor):
     )
 
     def describe(self, stems: Stems) -> Description:
-        """Measure the accompaniment.
-
-        Raises
-        ------
-        TooShort
-            Where the track is shorter than a second.
-        """
+        """Measure the accompaniment."""
         other = stems.mono("other", ONSET_SR)
-        if other.size < SHORTEST_S * ONSET_SR:
-            raise TooShort(f"other: {other.size / ONSET_SR:.2f} s, and harmony needs {SHORTEST_S:g} s")
         tonal, tonic_first, intervals = _tonality(other + stems.mono("bass", ONSET_SR))
         colour, means, deviations = _colour(other)
         values = {**tonal, **colour, "onset_rate_hz": len(find_onsets(onset_curves(other))) * ONSET_SR / other.size}

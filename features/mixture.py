@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from features.base import Column, Description, Extractor, Samples, Stems
 from features.envelope import mel_filters
-from features.errors import TooShort
 from features.frames import Framing
 from features.loudness import loudness_and_range
-from features.onsets import ONSET_SR, SHORTEST_S, find_onsets, onset_curves
+from features.onsets import ONSET_SR, find_onsets, onset_curves
 
 Doubles = NDArray[np.float64]
 
@@ -65,15 +64,7 @@ class Mixture(Extractor):
     descriptor_names: ClassVar[tuple[str, ...]] = _DESCRIPTOR
 
     def describe(self, stems: Stems) -> Description:
-        """Measure the mixture.
-
-        Raises
-        ------
-        TooShort
-            Below one second.
-        """
-        if stems.duration_s < SHORTEST_S:
-            raise TooShort(f"{stems.duration_s:.2f} s of sound; a mixture needs at least {SHORTEST_S:g} s")
+        """Measure the mixture."""
         y, sr = stems["mixture"], stems.sr
         curves = onset_curves(stems.mono("mixture", ONSET_SR))
         # A narrow file is brought to the common rate: its empty upper bands are a fact about it, not a missing number.

@@ -114,9 +114,7 @@ def vibrato(pitch: PitchTrack, runs: list[tuple[int, int]]) -> Vibrato:
     vibrates &= (extent > SMALLEST_VIBRATO_CENTS) & (extent < LARGEST_VIBRATO_CENTS)
     if not vibrates.any():
         return Vibrato(np.nan, np.nan, 0.0)
-    return Vibrato(
-        float(np.median(peak[vibrates] * step)), float(np.median(extent[vibrates])), float(vibrates.mean())
-    )
+    return Vibrato(float(np.median(peak[vibrates] * step)), float(np.median(extent[vibrates])), float(vibrates.mean()))
 
 
 def attack_times_s(level_db: Floats, pitch: PitchTrack, runs: list[tuple[int, int]]) -> NDArray[np.float64]:

@@ -67,6 +67,7 @@ def first_to_second_harmonic_db(power: Floats, f0_hz: Floats, bin_hz: float) -> 
     tiny = CEPSTRUM_FLOOR * power.max(axis=1)
     return (10 * np.log10((levels[0] + tiny) / (levels[1] + tiny))).astype(np.float32)
 
+
 def breath_share(framing: Framing, power: Floats, f0_hz: Floats) -> Floats:
     """Share of aperiodic energy between 2 and 5 kHz, 0 (all harmonic) to 1 (all noise), shape ``(n_frames,)``.
 

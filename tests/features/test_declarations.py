@@ -21,7 +21,9 @@ def test_the_module_writes_the_page() -> None:
 
 
 def test_declarations_load_nothing_heavy() -> None:
-    code = "import sys, features.declarations as d; d.markdown(); print([m for m in sys.modules if m in " \
+    code = (
+        "import sys, features.declarations as d; d.markdown(); print([m for m in sys.modules if m in "
         "('librosa', 'essentia', 'numba', 'scipy', 'soxr', 'pandas', 'sklearn')])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

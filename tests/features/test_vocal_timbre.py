@@ -185,7 +185,11 @@ def test_a_fifth_of_a_second_is_too_short() -> None:
 
 @pytest.mark.parametrize("sr", [8000, 16000, 44100, 48000])
 def test_any_sample_rate(sr: int) -> None:
-    values = describe(sung(held(220.0, 2.0, sr=sr), sr=sr), sr=sr).values if sr > 20000 else describe(
-        (0.2 * np.sin(2 * np.pi * np.cumsum(held(220.0, 2.0, sr=sr)) / sr)).astype(np.float32), sr=sr
-    ).values
+    values = (
+        describe(sung(held(220.0, 2.0, sr=sr), sr=sr), sr=sr).values
+        if sr > 20000
+        else describe(
+            (0.2 * np.sin(2 * np.pi * np.cumsum(held(220.0, 2.0, sr=sr)) / sr)).astype(np.float32), sr=sr
+        ).values
+    )
     assert values["f0_median_hz"] == pytest.approx(220, rel=0.003)
