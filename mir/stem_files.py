@@ -102,9 +102,7 @@ def plan(paths: Iterable[str | Path], out: str | Path) -> Plan:
     return result
 
 
-def choose(
-    available: Sequence[str], stems: Sequence[str] | None = None, minus: Sequence[Sequence[str]] = ()
-) -> Choice:
+def choose(available: Sequence[str], stems: Sequence[str] | None = None, minus: Sequence[Sequence[str]] = ()) -> Choice:
     """Check what was asked for against what the model gives; nothing asked for means every stem.
 
     Raises

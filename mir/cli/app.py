@@ -19,12 +19,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
 def _version(wanted: bool) -> None:
     if wanted:
         from mir import __version__
 
         typer.echo(f"mir {__version__}")
         raise typer.Exit
+
 
 @app.callback()
 def root(
@@ -53,12 +55,14 @@ def root(
     if quiet:
         os.environ["MIR_QUIET"] = "1"
 
+
 def register_commands() -> None:
     """Import the command modules; each costs typer alone until it is run."""
     from importlib import import_module
 
     for name in COMMAND_MODULES:
         import_module(f"mir.cli.{name}").register(app)
+
 
 COMMAND_MODULES = (
     "demo",
@@ -81,6 +85,7 @@ COMMAND_MODULES = (
 )
 """Modules of `mir.cli` with a ``register(app)``, in the order in which help shows them."""
 
+
 def main() -> None:
     """Run the command line; every error of ours becomes one line and an exit code."""
     register_commands()
@@ -99,6 +104,7 @@ def main() -> None:
             raise
         sys.stderr.write(f"error: {_message(error)}\n")
         sys.exit(code)
+
 
 def _interrupted() -> NoReturn:
     sys.stderr.write("interrupted; what was finished is kept\n")
@@ -119,6 +125,7 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, SeparationError | FeatureError | IndexesError | OSError):
         return 1
     return None
+
 
 def _message(error: Exception) -> str:
     return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
