@@ -83,7 +83,8 @@ class Pipeline:
     def run(self, n_workers: int) -> None:
         """Do all jobs; a track that another file's change made the catalog drop meanwhile is done anew."""
         numbers = count()
-        jobs: Sequence[Job] = self.plan.jobs
+        # longest first, so that no worker is left alone with a long track at the end
+        jobs: Sequence[Job] = sorted(self.plan.jobs, key=lambda job: -job.file.size)
         with scratch_folder() as scratch, Workers(n_workers, self.describe) as crew:
             while jobs:
                 self.round(jobs, numbers, scratch, crew)
