@@ -42,6 +42,8 @@ def ingest_command(
     as_json: JsonOption = False,
 ) -> None:
     """Take music into the catalog: separate, measure, remember. What is there already is not done again."""
+    from rich.markup import escape
+
     from mir.config import catalog_path, setting
     from mir.ingest import ingest
 
@@ -51,6 +53,9 @@ def ingest_command(
 
         def show(event: Event) -> None:
             nonlocal kept
+            if event.state == "started":
+                bar.update(task, total=event.total, description=escape(Path(event.path).name[:32]))
+                return
             kept += event.state != "failed"
             bar.update(task, total=event.total, completed=event.done, rate=f"{event.speed:.1f}× real time")
             if as_json:

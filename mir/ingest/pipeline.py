@@ -119,6 +119,7 @@ class Pipeline:
     def analyse(self, ready: Ready, folder: Path, crew: Workers, began: float) -> None:
         """Separate, and hand the stems to a worker, waiting for a free one."""
         crew.prepare()
+        self.tell(ready.job.file, "started", 0.0, 0.0, None)
         signals = {MIXTURE: ready.sound.y}
         if self.separation_needed(ready):
             separator = self.loaded()
@@ -233,14 +234,17 @@ class Pipeline:
     ) -> None:
         """Count a finished file and tell the listener."""
         self.finished += 1
-        now = time.monotonic()
         if error is not None:
             self.report.failed.append(Failure(file.path, error))
             logger.info("%s: %s", file.path, error)
+        self.tell(file, state, time.monotonic() - began, audio_s, error)
+
+    def tell(self, file: FileStat, state: EventState, seconds: float, audio_s: float, error: str | None) -> None:
+        """Tell the listener, if there is one."""
         if self.listener is not None:
-            speed = self.report.audio_s / max(now - self.started, 1e-9)
+            speed = self.report.audio_s / max(time.monotonic() - self.started, 1e-9)
             total = len(self.plan.jobs)
-            self.listener(Event(file.path, state, now - began, audio_s, error, self.finished, total, speed))
+            self.listener(Event(file.path, state, seconds, audio_s, error, self.finished, total, speed))
 
 
 def stems_root(catalog_path: Path) -> Path:

@@ -8,20 +8,20 @@ from typing import Literal
 
 from mir.scan import Failure
 
-EventState = Literal["ok", "retagged", "failed"]
+EventState = Literal["started", "ok", "retagged", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One file is finished (and committed).
+    """One file is begun, or finished (and committed).
 
     Parameters
     ----------
     path, state
-        The file, and what became of it: ``ok`` (analysed), ``retagged`` (known audio: tags and path),
-        ``failed``.
+        The file, and what became of it: ``started`` (its separation begins; another event follows), ``ok``
+        (analysed), ``retagged`` (known audio: tags and path), ``failed``.
     seconds
-        From the start of its separation to its commit.
+        From the start of its separation to its commit; 0 where it only begins.
     audio_s
         Music in it, seconds; 0 where nothing was analysed.
     error

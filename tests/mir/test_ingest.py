@@ -59,6 +59,9 @@ def test_a_library_goes_in_once(place: Path, run: Run) -> None:
         write_tone(place / "lib" / f"Band {number} - Song.wav", 300 + number)
     events: list[Event] = []
     report = run(on_progress=events.append)
+    begun = [event for event in events if event.state == "started"]
+    assert [(event.done <= number, event.total) for number, event in enumerate(begun)] == [(True, 3)] * 3
+    events = [event for event in events if event.state != "started"]
     assert _counts(report) == (3, 0, 0, 0)
     assert report.audio_s == pytest.approx(4.5)
     assert [(event.state, event.done, event.total) for event in events] == [("ok", 1, 3), ("ok", 2, 3), ("ok", 3, 3)]
