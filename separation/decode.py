@@ -106,7 +106,10 @@ def open_container(path: Path, file: BinaryIO | None = None) -> Iterator[av.cont
             yield container
         return
     try:
-        container = av.open(file, metadata_errors="ignore", buffer_size=1 << 18, options={"protocol_whitelist": "none"})
+        source = _Seekable(file)
+        container = av.open(
+            source, metadata_errors="ignore", buffer_size=1 << 18, options={"protocol_whitelist": "none"}
+        )
     except (av.FFmpegError, ValueError, OSError) as error:
         raise AudioUnreadable(_no_audio(path)) from error
     try:
@@ -268,6 +271,21 @@ def _floats(frame: av.AudioFrame) -> Samples:
     if kind == "u1":
         floats -= 128.0
     return (floats / _FULL_SCALE[kind]).astype(np.float32, copy=False)
+
+
+class _Seekable:
+    """A file that answers -1 to an impossible position, as FFmpeg expects, where Python would raise."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._file = file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
 
 
 def _open_binary(path: Path) -> BinaryIO:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -296,3 +297,12 @@ def test_decoders_say_nothing_themselves(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 20])
+def test_damaged_files_leave_nothing_on_stderr(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "picture.mp3"
+    path.write_bytes(content)
+    with pytest.raises(AudioUnreadable):
+        audio.load(path)
+    assert capfd.readouterr().err == ""
