@@ -300,7 +300,9 @@ def test_decoders_say_nothing_themselves(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 20])
-def test_damaged_files_leave_nothing_on_stderr(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+def test_damaged_files_leave_nothing_on_stderr(
+    tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "picture.mp3"
     path.write_bytes(content)
     with pytest.raises(AudioUnreadable):
