@@ -73,15 +73,15 @@ def songs() -> list[Song]:
     return out
 
 
-def render(song: Song, sr: int = SAMPLE_RATE_HZ) -> dict[str, Signal]:
-    """Render a song's four stems, which sum to its mixture.
+def render(song: Song) -> dict[str, Signal]:
+    """Render a song's four stems at `SAMPLE_RATE_HZ`; they sum to its mixture.
 
     Returns
     -------
     ``{"vocals", "drums", "bass", "other"}``, each of shape ``(2, n_samples)``; an instrumental's vocals are
     zeros.
     """
-    band, singer = song.act.band, song.act.singer
+    band, singer, sr = song.act.band, song.act.singer, SAMPLE_RATE_HZ
     parts = [np.random.default_rng([song.seed, part]) for part in range(5)]
     quarter = 60.0 / song.tempo_bpm
     beat_s = quarter * band.quarters_per_beat
