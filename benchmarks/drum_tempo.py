@@ -17,6 +17,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,9 @@ def main() -> None:
     options = parser.parse_args()
     if lacking := missing():
         print(f"skipped: {lacking}")
+        return
+    if find_spec("essentia") is None:
+        print('skipped: the peer to compare with is not installed: pip install "mir-stems[reference]"')
         return
     with scores_of(options, parser) as scores:
         chosen = beats(scores.root, options.beats)

@@ -1,6 +1,6 @@
 """Stems in, numbers out: one extractor an instrument.
 
-Importing this package and reading declarations loads numpy alone; librosa and essentia come with the first measurement.
+Importing this package and reading declarations loads numpy alone; scipy and soxr come with the first measurement.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ LIBRARIES = (
     "tensorflow",
     "keras",
     "librosa",
-    "essentia",
     "scikit-learn",
     "pandas",
     "pyarrow",
