@@ -510,6 +510,8 @@ def test_ctrl_c_on_the_command_line(place: Path, command: Command) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell's background job, such as a CI run, ignores Ctrl-C, and its children would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
@@ -520,4 +522,4 @@ def test_ctrl_c_on_the_command_line(place: Path, command: Command) -> None:
     assert "Traceback" not in err
     finished = 1 + len(out.splitlines())
     assert _rows(place, "SELECT count(*) FROM tracks") in ([(finished,)], [(finished + 1,)])
-    assert finished < 30
+    assert finished < 60
