@@ -1,5 +1,6 @@
 # The one task runner. `make demo` and `make test` need Python 3.11 to 3.13 and the package registry, nothing else.
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= $(if $(MIR_DATA),$(MIR_DATA),../shared/data)
@@ -10,6 +11,7 @@ help:  ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "mir needs Python 3.11, 3.12 or 3.13, and found none: make PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24.1"
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
