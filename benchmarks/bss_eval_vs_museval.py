@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import sys
 import time
 import types
@@ -51,21 +50,20 @@ def distorted(stems: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def main() -> int:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    data = Path(os.environ.get("MIR_DATA", "../shared/data")) / "musdb18-7s"
-    parser.add_argument("folder", nargs="?", type=Path, default=data)
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--clips", type=int, default=3)
     arguments = parser.parse_args()
     metrics = import_museval()
     if metrics is None:
         print("skipped: museval is not installed (pip install museval)")
         return 0
-    if not arguments.folder.is_dir():
-        print(f"skipped: no data at {arguments.folder} (set MIR_DATA)")
-        return 0
+    folder = arguments.data / "musdb18-7s"
+    if not folder.is_dir():
+        parser.error(f"no folder {folder}; give --data FOLDER")
     rng = np.random.default_rng(0)
     worst, ours_s, theirs_s, reproduced = 0.0, 0.0, 0.0, True
     print(f"{'clip':40}{'SDR':>9}{'ISR':>9}{'SIR':>9}{'SAR':>9}{'museval':>10}{'ours':>8}   museval against itself")
-    for track in find_tracks(arguments.folder, split="valid")[: arguments.clips]:
+    for track in find_tracks(folder, split="valid")[: arguments.clips]:
         stems, sr = track.load()
         references = np.stack(list(stems.values())).astype(np.float64)
         estimates = distorted(references, rng)

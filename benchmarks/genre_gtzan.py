@@ -20,7 +20,6 @@ import argparse
 import csv
 import dataclasses
 import json
-import os
 import sys
 import tempfile
 import time
@@ -100,12 +99,7 @@ def mfcc_guesses(matrix: NDArray[np.float64], dataset: Dataset, folds: int, repe
 def main() -> None:
     """Ingest, predict, print a table or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "data",
-        nargs="?",
-        type=Path,
-        default=Path(os.environ.get("MIR_DATA", "../shared/data")) / "gtzan-half",
-    )
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--model", default="mir-4s", help="separation model")
     parser.add_argument("--catalog", type=Path, help="keep the catalog here, and use what is in it")
     parser.add_argument("--folds", type=int, default=5)
@@ -114,12 +108,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if not options.data.is_dir():
-        parser.error(f"no folder {options.data}; name the one with the GTZAN clips")
+    clips = options.data / "gtzan-half"
+    if not clips.is_dir():
+        parser.error(f"no folder {clips}; give --data FOLDER")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mir-gtzan-") as folder:
         path = options.catalog or Path(folder) / "gtzan.duckdb"
-        catalog = ingest_labelled(options.data, path, options.model, options.workers)
+        catalog = ingest_labelled(clips, path, options.model, options.workers)
         dataset = load(catalog)
         with catalog.read() as con:
             paths = dict(con.execute("SELECT track_id, path FROM tracks").fetchall())
