@@ -2,7 +2,7 @@
 
     python benchmarks/bss_eval_vs_museval.py [FOLDER OF .stem.mp4] [--clips 3]
 
-Needs museval (`pip install museval`) and the data folder ($MIR_DATA, else ../shared/data). The estimates are the true
+Needs museval (`pip install museval`) and the data folder. The estimates are the true
 stems with bleed from the others, an echo and noise, so that every figure is a natural one.
 
 Where stems are linearly dependent (equal channels, empty bands) SIR and SAR hang on the last bits of a singular

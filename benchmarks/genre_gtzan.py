@@ -1,6 +1,6 @@
 """Genre on half of GTZAN: this program's classifier beside plain MFCC statistics, on the same folds.
 
-    python benchmarks/genre_gtzan.py ../shared/data/gtzan-half
+    python -m benchmarks genre_gtzan --data DATA
     python benchmarks/genre_gtzan.py DATA --repeats 20 --json > gtzan.json
 
 The clips name no artists, and GTZAN has largely one artist a genre: every clip is its own group, so this is a

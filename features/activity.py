@@ -23,7 +23,7 @@ ACTIVE_DB = -20.0
 
 LOUD_PERCENTILE = 90.0
 
-PRESENT_DB = {"vocals": -14.0, "drums": -26.0, "bass": -26.0, "other": -26.0}
+PRESENT_DB = {"vocals": -12.0, "drums": -26.0, "bass": -26.0, "other": -26.0}
 """Level under the mixture's loud level that a stem has to reach to be there at all.
 
 Voices are mixed in front, and what leaks into their stem is the lead instrument, louder than other bleed. Over the 94
