@@ -107,9 +107,7 @@ def open_container(path: Path, file: BinaryIO | None = None) -> Iterator[av.cont
         return
     try:
         source = _Seekable(file)
-        container = av.open(
-            source, metadata_errors="ignore", buffer_size=1 << 18, options={"protocol_whitelist": "none"}
-        )
+        container = av.open(source, buffer_size=1 << 18, options={"protocol_whitelist": "none"}, **_metadata_option())
     except (av.FFmpegError, ValueError, OSError) as error:
         raise AudioUnreadable(_no_audio(path)) from error
     try:
@@ -271,6 +269,13 @@ def _floats(frame: av.AudioFrame) -> Samples:
     if kind == "u1":
         floats -= 128.0
     return (floats / _FULL_SCALE[kind]).astype(np.float32, copy=False)
+
+
+def _metadata_option() -> dict[str, str]:
+    """Tags in a broken encoding are no reason to fail; from its version 19 on, PyAV thinks so too and has no option."""
+    import av
+
+    return {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class _Seekable:
