@@ -1,6 +1,6 @@
 """Our BSS Eval beside museval's on real clips: largest difference in dB, and the time each takes.
 
-    python benchmarks/bss_eval_vs_museval.py [FOLDER OF .stem.mp4] [--clips 3]
+    python -m benchmarks bss_eval_vs_museval --data DATA
 
 Needs museval (`pip install museval`) and the data folder. The estimates are the true
 stems with bleed from the others, an echo and noise, so that every figure is a natural one.
