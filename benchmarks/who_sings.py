@@ -1,6 +1,6 @@
-"""Who has a voice: tracks with vocals, and the same tracks without them, that get a `vocal_timbre` from separated vocals.
+"""Who has a voice: tracks with vocals, and the same without them, that get a `vocal_timbre` from separated vocals.
 
-`python -m benchmarks who_sings --data DATA`: the 94 MUSDB18 previews; an instrumental is the sum of drums, bass and other.
+`python -m benchmarks who_sings --data DATA`: the 94 MUSDB18 previews; an instrumental is drums + bass + other.
 Also how far the vocals stem of an instrumental lies under the mixture (leakage), in dB.
 """
 
