@@ -165,7 +165,7 @@ class _Stream:
         hop = self._stft.hop_length
         waiting = self._samples.shape[-1]
         n = -(-(waiting - self._tail.shape[-1]) // hop) + self._tail.shape[-1] // hop  # frames that cover every sample
-        self._samples = np.pad(self._samples, ((0, 0), (0, (n - 1) * hop + self._stft.n_fft - waiting)))
+        self._samples = np.pad(self._samples, ((0, 0), (0, self._stft.span(n) - waiting)))
         self._transform()
         while self._given < self._seen:
             n = self._spectrum.shape[1]
@@ -177,7 +177,7 @@ class _Stream:
         n = (self._samples.shape[-1] - self._stft.n_fft) // hop + 1
         if n < 1:
             return
-        fresh = self._stft.forward_frames(self._samples[:, : (n - 1) * hop + self._stft.n_fft])
+        fresh = self._stft.forward_frames(self._samples[:, : self._stft.span(n)])
         self._spectrum = np.concatenate([self._spectrum, fresh], axis=1)
         self._samples = self._samples[:, n * hop :]
 

@@ -65,6 +65,10 @@ class Stft:
         """Frames that cover `n_samples` samples fully."""
         return -(-(n_samples + self.lead) // self.hop_length)
 
+    def span(self, n_frames: int) -> int:
+        """Samples under `n_frames` neighbouring frames."""
+        return (n_frames - 1) * self.hop_length + self.n_fft
+
     def gain(self) -> float:
         """What overlapping squared windows add up to: 3/8 of the number of overlapping frames."""
         return 0.375 * self.n_fft / self.hop_length
@@ -108,9 +112,7 @@ class Stft:
         D
             complex64 of shape ``(n_channels, n_frames, n_bins)``, with ``n_frames = self.n_frames(n_samples)``.
         """
-        n_frames = self.n_frames(y.shape[-1])
-        total = (n_frames - 1) * self.hop_length + self.n_fft
-        padded = np.zeros((*y.shape[:-1], total), dtype=np.float32)
+        padded = np.zeros((*y.shape[:-1], self.span(self.n_frames(y.shape[-1]))), dtype=np.float32)
         padded[..., self.lead : self.lead + y.shape[-1]] = y
         return self.forward_frames(padded)
 

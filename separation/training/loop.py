@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,7 +142,7 @@ class Run:
         """One fixed stretch of each validation song, unchanged."""
         config = self.config
         stft = Stft(config.n_fft, config.hop_length)
-        n = (config.network.n_frames - 1) * config.hop_length + config.n_fft
+        n = stft.span(config.network.n_frames)
         out = []
         for song in load_songs(config.validation, 0, self.data, config.stems, config.sr):
             start = max(0, (song.n_samples - n) // 2)
@@ -159,12 +160,11 @@ class Run:
         """Median over songs of the median SDR over blocks of 0.74 s, by stem, in dB, with the averaged weights."""
         from separation.training.loss import FRAMES_A_BLOCK, error_power
 
-        now = model.get_weights()
-        model.set_weights(self.average or now)
         n_stems = len(self.config.stems)
+        with self._averaged(model):
+            predicted = [np.asarray(model.predict_on_batch(features[None]), np.float32) for features, _ in examples]
         scores = []
-        for features, target in examples:
-            masks = np.asarray(model.predict_on_batch(features[None]), np.float32)
+        for masks, (_, target) in zip(predicted, examples, strict=True):
             error = np.asarray(error_power(target[None], masks, n_stems), np.float64)[0]
             own = target[..., 2 + 2 * n_stems :].astype(np.float64)
             blocks = (-1, FRAMES_A_BLOCK * target.shape[1] * 2, n_stems)
@@ -174,7 +174,6 @@ class Run:
             sdr[energy < 1e-3] = np.nan
             with np.errstate(all="ignore"):
                 scores.append([np.nanmedian(s) if np.isfinite(s).any() else np.nan for s in sdr.T])
-        model.set_weights(now)
         return dict(zip(self.config.stems, np.nanmedian(np.array(scores), axis=0).tolist(), strict=True))
 
     def _describe_data(self, songs: list[Song]) -> None:
@@ -193,15 +192,21 @@ class Run:
         text = json.dumps({"minutes": minutes, "sha256": files}, indent=1)
         (self.folder / "data.json").write_text(text, encoding="utf-8")
 
-    def _keep_best(self, model: keras.Model) -> None:
+    @contextmanager
+    def _averaged(self, model: keras.Model) -> Iterator[None]:
+        """Lend the model its averaged weights for the block."""
         now = model.get_weights()
         model.set_weights(self.average or now)
+        yield
+        model.set_weights(now)
+
+    def _keep_best(self, model: keras.Model) -> None:
         config = self.config
         spec = ModelSpec(
             config.name, config.stems, config.sr, config.n_fft, config.hop_length, config.bands, config.network
         )
-        save_weights(model, spec, self.folder)
-        model.set_weights(now)
+        with self._averaged(model):
+            save_weights(model, spec, self.folder)
 
     def _checkpoint(self, model: keras.Model) -> None:
         arrays = {f"weight{i}": w for i, w in enumerate(model.get_weights())}

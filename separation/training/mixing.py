@@ -49,7 +49,7 @@ class Mixer:
     def __init__(self, songs: Sequence[Song], config: TrainConfig) -> None:
         self.config = config
         self.stft = Stft(config.n_fft, config.hop_length)
-        self.n_samples = (config.network.n_frames - 1) * config.hop_length + config.n_fft
+        self.n_samples = self.stft.span(config.network.n_frames)
         self.songs = list(songs)
         self._by_stem: dict[str, tuple[list[Song], NDArray[np.float64]]] = {}
         for stem in config.stems:
