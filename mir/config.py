@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mir.errors import BadRequest
+from separation.backend import usable_cores
 
 FILE_NAME = "mir.toml"
 
@@ -41,18 +42,11 @@ class Setting:
     description: str
 
 
-def usable_cpus() -> int:
-    """Processors that this process may run on (a container's limit counts)."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 DECLARATIONS: tuple[Declaration, ...] = (
     Declaration("catalog", "MIR_CATALOG", "--catalog", Path, lambda: Path("mir.duckdb"), "the catalog file"),
     Declaration("model", "MIR_MODEL", "--model", str, lambda: "mir-4s", "separation model that ingest uses"),
-    Declaration("workers", "MIR_WORKERS", "--workers", int, usable_cpus, "feature workers that ingest starts"),
-    Declaration("threads", "MIR_THREADS", None, int, lambda: min(4, usable_cpus()), "threads of one catalog query"),
+    Declaration("workers", "MIR_WORKERS", "--workers", int, usable_cores, "feature workers that ingest starts"),
+    Declaration("threads", "MIR_THREADS", None, int, lambda: min(4, usable_cores()), "threads of one catalog query"),
     Declaration("memory_mb", "MIR_MEMORY_MB", None, int, lambda: 1024, "memory limit of the catalog's engine, in MB"),
 )
 """Every setting there is, in the order in which `mir config` shows them."""

@@ -112,7 +112,7 @@ def _shadowed() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
-    from mir.config import usable_cpus
+    from separation.backend import usable_cores
 
     info = _read(Path("/proc/cpuinfo"))
     model = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
@@ -126,7 +126,7 @@ def _processor() -> Iterator[Finding]:
         advice = "separation and FAISS will be slow: neither AVX2 nor NEON" if slow else ""
         yield Finding("processor features", "note" if slow else "ok", ", ".join(has) or "none", advice)
     set_threads = [f"{name}={os.environ[name]}" for name in _THREAD_VARIABLES if os.environ.get(name)]
-    yield Finding("threads", "ok", ", ".join([f"{usable_cpus()} usable", *set_threads]))
+    yield Finding("threads", "ok", ", ".join([f"{usable_cores()} usable", *set_threads]))
 
 
 _THREAD_VARIABLES = (
