@@ -35,3 +35,31 @@ class TrainingDataMissing(SeparationError, FileNotFoundError):
 
 class ConfigInvalid(SeparationError, ValueError):
     """A training configuration that asks for what does not exist."""
+
+
+class DownloadFailed(SeparationError, ConnectionError):
+    """A file could not be had from the network."""
+
+
+class ChecksumWrong(SeparationError, ValueError):
+    """A file is not the one that its SHA-256 names."""
+
+
+class ArchiveUnsafe(SeparationError, ValueError):
+    """An archive that is damaged, or would write where it must not."""
+
+
+class PullBusy(SeparationError, BlockingIOError):
+    """Another process is getting the same model."""
+
+
+class DiskFull(SeparationError, OSError):
+    """No room for what should be written."""
+
+
+class PrecisionUnsupported(SeparationError, ValueError):
+    """A precision that there is not, or that this machine has no arithmetic for."""
+
+
+class StemUnknown(SeparationError, ValueError):
+    """A stem that the model does not give; the message lists those it does."""

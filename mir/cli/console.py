@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 CatalogOption = Annotated[
     Path | None,
@@ -62,20 +62,25 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
 def progress(description: str, *, quiet: bool = False) -> Progress:
     """Progress bar on stderr with count, rate and time left; silent where stderr is no terminal."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn, TextColumn
+
+    return _progress(description, (MofNCompleteColumn(), TextColumn("{task.fields[rate]}")), quiet=quiet)
+
+
+def transfer(description: str, *, quiet: bool = False) -> Progress:
+    """Progress bar like `progress`, counting bytes."""
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    return _progress(description, (DownloadColumn(), TransferSpeedColumn()), quiet=quiet)
+
+
+def _progress(description: str, columns: Sequence[ProgressColumn], *, quiet: bool) -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     return Progress(
         TextColumn(f"{description} {{task.description}}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        *columns,
         TimeElapsedColumn(),
         TextColumn("elapsed,"),
         TimeRemainingColumn(),

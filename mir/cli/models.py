@@ -1,15 +1,18 @@
-"""`mir models`: which separation models are here, what they are, and whether their weights are whole."""
+"""`mir models`: which separation models there are, what they are, whether they are whole, and getting others."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mir.cli.console import JsonOption, print_json, print_table
+from mir.cli.console import JsonOption, print_json, print_table, transfer
 
-models_app = typer.Typer(help="Separation models on this machine.", no_args_is_help=True)
+HERE, PULLABLE_NOW, DAMAGED = "here", "can be pulled", "damaged"
+
+models_app = typer.Typer(help="Separation models on this machine, and getting others.", no_args_is_help=True)
 WeightsOption = Annotated[Path | None, typer.Option("--weights", help="Folder to look in first.", show_default=False)]
 
 
@@ -20,11 +23,16 @@ def register(app: typer.Typer) -> None:
 
 @models_app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """List the models whose weights are here."""
-    from separation.models import available, find, spec
+    """List the models that are here, each verified, and those that can be pulled."""
+    from separation.models import available, spec
+    from separation.pull import PULLABLE
 
-    rows = [(name, ", ".join(spec(name).stems), spec(name).sr, str(find(name).parent)) for name in available()]
-    columns = ("model", "stems", "sample_rate_hz", "folder")
+    columns = ("model", "stems", "sample_rate_hz", "state", "folder")
+    rows = []
+    for name in sorted({*available(), *PULLABLE}):
+        state, folder = _state(name)
+        model = spec(name)
+        rows.append((name, ", ".join(model.stems), model.sr, state, folder))
     if as_json:
         for row in rows:
             print_json(dict(zip(columns, row, strict=True)))
@@ -35,17 +43,28 @@ def list_models(as_json: JsonOption = False) -> None:
 @models_app.command()
 def info(name: str, weights: WeightsOption = None, as_json: JsonOption = False) -> None:
     """Show a model's architecture, size and licence."""
+    from separation.errors import WeightsMissing
     from separation.models import find, source_id, spec
+    from separation.pull import PULLABLE
+    from separation.spleeter.checkpoint import files, find_checkpoint
 
-    path = find(name, weights)
-    licence = path.with_name(f"LICENSE-{name}.md")
-    table = {
-        **spec(name, weights).to_dict(),
-        "source_id": source_id(name, weights),
-        "weights": str(path.with_suffix(".npz")),
-        "weights_bytes": path.with_suffix(".npz").stat().st_size,
-        "licence": str(licence) if licence.is_file() else None,
-    }
+    table = spec(name, weights).to_dict()
+    try:
+        path = find(name, weights)
+    except WeightsMissing:
+        if name not in PULLABLE or weights is not None:
+            raise
+        table["state"] = _state(name)[0]
+    else:
+        parts = files(find_checkpoint(path)) if path.is_dir() else (path.with_suffix(".npz"),)
+        licence = path.with_name(f"LICENSE-{name}.md")
+        table |= {
+            "state": HERE,
+            "source_id": source_id(name, weights),
+            "weights": str(path if path.is_dir() else parts[0]),
+            "weights_bytes": sum(part.stat().st_size for part in parts),
+            "licence": str(licence) if licence.is_file() else None,
+        }
     if as_json:
         print_json(table)
     else:
@@ -62,3 +81,72 @@ def verify(name: str, weights: WeightsOption = None, as_json: JsonOption = False
         print_json({"model": name, "sha256": checksum, "ok": True})
     else:
         print_table(("model", "sha256", ""), [(name, checksum, "ok")])
+
+
+@models_app.command("pull")
+def pull_model(
+    name: Annotated[str, typer.Argument(help="As `mir models list` has it, or a name for one of your own.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL|FILE", help="Its .tar.gz, elsewhere or here.", show_default=False),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option("--sha256", metavar="HEX", help="Checksum of another archive than Deezer's.", show_default=False),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            "--base-url",
+            metavar="URL",
+            help="A mirror of Deezer's archives (default: $MIR_MODELS_URL, then GitHub).",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a model, verify it, and put it where `mir separate` finds it. The only command that uses the network."""
+    from rich.markup import escape
+
+    from mir.errors import BadRequest
+    from separation.pull import pull
+
+    if source is not None and base_url is not None:
+        raise BadRequest("--from names the archive and --base-url the folder it is in: give one of them")
+    with transfer("pull", quiet="MIR_QUIET" in os.environ) as bar:
+        task = bar.add_task(escape(name), total=None)
+
+        def show(n_bytes: int, n_total: int | None) -> None:
+            bar.update(task, completed=n_bytes, total=n_total)
+
+        pulled = pull(name, source, sha256=sha256, base_url=base_url, force=force, progress=show)
+    row = {
+        "model": name,
+        "state": "was here" if pulled.source is None else "pulled",
+        "folder": pulled.folder,
+        "archive_sha256": pulled.archive_sha256,
+        "source": pulled.source,
+    }
+    if as_json:
+        print_json(row)
+    else:
+        print_table(tuple(row), [tuple(row.values())])
+
+
+def _state(name: str) -> tuple[str, Path | None]:
+    """State of a model, and the folder that it is in."""
+    from separation.errors import WeightsDamaged, WeightsMissing
+    from separation.models import find, verify
+    from separation.pull import folder_of
+
+    folder = folder_of(name)
+    try:
+        found = find(name)
+        folder = found if found.is_dir() else found.parent
+        verify(name)
+    except WeightsMissing:
+        return (DAMAGED, folder) if folder.exists() else (PULLABLE_NOW, None)
+    except WeightsDamaged:
+        return DAMAGED, folder
+    return HERE, folder
