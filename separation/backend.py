@@ -1,12 +1,24 @@
-"""One place that wakes Keras up: quietly, with threads set on purpose."""
+"""One place that wakes Keras up: quietly, with threads set on purpose, in the precision that was asked for."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separation.errors import PrecisionUnsupported
+
+PRECISIONS = ("float32", "bfloat16")
+"""Arithmetic of the networks; everything else is float32 always."""
+_BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+Compiled = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def load_keras(n_threads: int | None = None) -> ModuleType:
@@ -18,27 +30,116 @@ def load_keras(n_threads: int | None = None) -> ModuleType:
         Threads inside one operation; None means every core this process may use. Set once: later calls
         do not change it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _native_stderr_closed("keras" not in sys.modules):
+        if os.environ["KERAS_BACKEND"] == "tensorflow":
+            load_tensorflow(n_threads)
         import keras
+    return keras
 
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
 
+def load_tensorflow(n_threads: int | None = None) -> ModuleType:
+    """Import TensorFlow; `n_threads` as in `load_keras`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    first = "tensorflow" not in sys.modules
+    with _native_stderr_closed(first):
+        import tensorflow as tf
+
+        if first:
             tf.get_logger().setLevel("ERROR")
+            n = n_threads or usable_cores()
             try:
-                tf.config.threading.set_intra_op_parallelism_threads(n_threads or usable_cores())
-                tf.config.threading.set_inter_op_parallelism_threads(1)
+                tf.config.threading.set_intra_op_parallelism_threads(n)
+                tf.config.threading.set_inter_op_parallelism_threads(n)
                 tf.config.list_logical_devices()
             except RuntimeError:  # TensorFlow already runs with the threads it was given first
                 pass
-    return keras
+    return tf
 
 
 def usable_cores() -> int:
     """Cores that this process may use; fewer than the machine has where an affinity is set."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def compiled(function: Callable[[Any], Any], model: Any, shape: tuple[int, ...]) -> Compiled:  # noqa: ANN401 - Keras
+    """Make one compiled function of one fixed input shape; numpy in and out, on any backend.
+
+    Parameters
+    ----------
+    function
+        Tensors of `shape` in, tensors out; runs `model`.
+    model
+        The Keras model whose weights it uses.
+    shape
+        Of its input, batch included.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        graph = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+        return lambda x: np.asarray(graph(tf.constant(x)).numpy())
+    if backend == "jax":
+        import jax
+
+        fast = jax.jit(function)
+        return lambda x: np.asarray(fast(x))
+    import torch
+
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(x))))
+
+    return run
+
+
+@contextmanager
+def with_precision(precision: str) -> Iterator[None]:
+    """Let networks built in this block compute in `precision`.
+
+    Raises
+    ------
+    PrecisionUnsupported
+        Where this machine would have to imitate it: slower, and no more exact.
+    """
+    check_precision(precision)
+    keras = load_keras()
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+def check_precision(precision: str) -> None:
+    """Raise `PrecisionUnsupported` where this machine cannot compute in `precision`."""
+    if precision not in PRECISIONS:
+        raise PrecisionUnsupported(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    if precision == "bfloat16" and not (_BFLOAT16_FLAGS & processor_flags()) and not _has_gpu():
+        raise PrecisionUnsupported(
+            f"this processor has no bfloat16 arithmetic (one of {', '.join(sorted(_BFLOAT16_FLAGS))}): use float32"
+        )
+
+
+def processor_flags() -> frozenset[str]:
+    """What the processor says it can do, as Linux lists it; empty where nobody says."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    lines = (line.partition(":")[2] for line in text.splitlines() if line.startswith(("flags", "Features")))
+    return frozenset(next(lines, "").split())
+
+
+def _has_gpu() -> bool:
+    load_keras()
+    from keras import distribution
+
+    return bool(distribution.list_devices("gpu"))
 
 
 @contextmanager

@@ -1,112 +1,112 @@
-"""Separation models by name, and where their weights are."""
+"""Separation models by name, and where their weights are: our own and Spleeter's."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from separation.bands import Bands
-from separation.errors import ModelUnknown, WeightsDamaged, WeightsMissing
-from separation.unet import UNetConfig
+from separation import native
+from separation.checksum import sha256
+from separation.errors import ConfigInvalid, ModelUnknown, WeightsMissing
+from separation.native import ModelSpec
+from separation.pull import MANIFEST, check, models_folder
+from separation.spleeter.checkpoint import files, find_checkpoint
+from separation.spleeter.config import PREFIX, MaskExtension, SpleeterSpec, published, read_config
 
 if TYPE_CHECKING:
-    import keras
+    from separation.streaming import Masker
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the weights that come with the package."""
 DEFAULT = "mir-4s"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """Everything about a model but its weights.
-
-    Parameters
-    ----------
-    name
-        What users call it.
-    stems
-        Stems it gives, in the order of its masks.
-    sr
-        Sample rate it works at, in Hz.
-    n_fft, hop_length
-        Its short-time Fourier transform.
-    bands
-        How bins are grouped.
-    network
-        Size of the network.
-    """
-
-    name: str
-    stems: tuple[str, ...]
-    sr: int
-    n_fft: int
-    hop_length: int
-    bands: Bands
-    network: UNetConfig
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> ModelSpec:
-        """Undo `to_dict`."""
-        network: dict[str, Any] = {**table["network"], "filters": tuple(table["network"]["filters"])}
-        known = {key: table[key] for key in ("name", "sr", "n_fft", "hop_length")}
-        return cls(stems=tuple(table["stems"]), bands=Bands(**table["bands"]), network=UNetConfig(**network), **known)
+Spec = ModelSpec | SpleeterSpec
 
 
 def available() -> tuple[str, ...]:
     """Names of the models whose weights are on this machine."""
-    found = {path.stem for folder in _folders(None) if folder.is_dir() for path in folder.glob("*.json")}
-    return tuple(sorted(name for name in found if _find(name, None) is not None))
+    names: set[str] = set()
+    for folder in _folders(None):
+        names |= {path.stem for path in folder.glob("*.json") if path.with_suffix(".npz").is_file()}
+        names |= {path.parent.name for path in folder.glob("*/*.index") if _own_config(path.parent) is not None}
+        names |= {name for name, spec in published().items() if any((folder / spec.folder).glob("*.index"))}
+    return tuple(sorted(names))
 
 
 def find(name: str, weights: str | Path | None = None) -> Path:
-    """Return the path of a model's description; its weights lie beside it.
+    """Return where a model lies: the description of one of ours, the checkpoint's folder of a Spleeter model.
 
     Parameters
     ----------
     name
-        Model name.
+        Model name, or the path of a Spleeter configuration (``….json``).
     weights
-        Folder to look in first; then ``$MIR_MODELS``, then the folder inside the package.
+        Folder to look in first; then ``$MIR_MODELS``, the folder that ``mir models pull`` writes to, and the one
+        inside the package.
 
     Raises
     ------
     ModelUnknown
         Where no folder has such a model.
     WeightsMissing
-        Where the description is there but the weights are not.
+        Where the model is known but its weights are not here.
     """
-    path = _find(name, weights)
-    if path is None:
-        raise ModelUnknown(f"no model {name!r}; there are {', '.join(available()) or 'none'}")
-    if not path.with_suffix(".npz").is_file():
-        raise WeightsMissing(f"{name}: {path.with_suffix('.npz')} is missing; reinstall, or give --weights DIR")
+    found = spec(name, weights)
+    if isinstance(found, SpleeterSpec):
+        return _spleeter_folder(name, found, weights)
+    path = _description(name, weights)
+    if path is None or not path.with_suffix(".npz").is_file():
+        raise WeightsMissing(f"{name}: the weights {name}.npz are missing; reinstall, or give --weights DIR")
     return path
 
 
-def spec(name: str, weights: str | Path | None = None) -> ModelSpec:
-    """Return a model's description, without loading its weights."""
-    return ModelSpec.from_dict(json.loads(find(name, weights).read_text(encoding="utf-8")))
+def spec(name: str, weights: str | Path | None = None) -> Spec:
+    """Return a model's description, without loading its weights.
+
+    Raises
+    ------
+    ModelUnknown
+        Where there is no such model.
+    ConfigInvalid
+        A Spleeter configuration that is none.
+    """
+    if name in published():
+        return published()[name]
+    if name.endswith(".json"):
+        return read_config(name)
+    if Path(name).name != name or name.startswith("."):
+        raise ModelUnknown(
+            f"a model name is a plain word or the path of a Spleeter configuration (.json), got {name!r}; "
+            f"there are {_known()}"
+        )
+    path = _description(name, weights)
+    if path is not None:
+        return native.read_spec(path)
+    for folder in _folders(weights):
+        own = _own_config(folder / name)
+        if own is not None:
+            return replace(read_config(own), name=name, folder=name)
+    raise ModelUnknown(f"no model {name!r}; there are {_known()}")
 
 
 def source_id(name: str, weights: str | Path | None = None, precision: str = "float32") -> str:
     """Return what tells one separator from another: name, first 16 digits of the weights' SHA-256, precision."""
-    return f"{name}:{sha256(find(name, weights).with_suffix('.npz'))[:16]}:{precision}"
+    path = find(name, weights)
+    if path.is_dir():
+        digest = _combined(path)
+        name = spec(name, weights).name
+    else:
+        digest = sha256(path.with_suffix(".npz"))
+    return f"{name}:{digest[:16]}:{precision}"
 
 
 def verify(name: str, weights: str | Path | None = None) -> str:
-    """Check a model's weights against the checksum in its description; returns the checksum.
+    """Check a model's weights against their known checksums; returns their checksum.
+
+    A Spleeter checkpoint in a folder of the user's own has no known checksum: it must be complete, no more.
 
     Raises
     ------
@@ -114,75 +114,85 @@ def verify(name: str, weights: str | Path | None = None) -> str:
         Where they differ.
     """
     path = find(name, weights)
-    expected = json.loads(path.read_text(encoding="utf-8"))["sha256"]
-    actual = sha256(path.with_suffix(".npz"))
-    if actual != expected:
-        raise WeightsDamaged(
-            f"{path.with_suffix('.npz')}: SHA-256 is {actual}, expected {expected}; reinstall the model"
-        )
-    return actual
+    if path.is_file():
+        return native.verify(path)
+    if (path / MANIFEST).is_file():
+        check(path)
+    return _combined(path)
 
 
-def save_weights(model: keras.Model, spec: ModelSpec, folder: Path) -> Path:
-    """Write ``NAME.npz`` (16-bit) and ``NAME.json`` into `folder`, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {variable.path: np.asarray(variable).astype(np.float16) for variable in model.weights}
-    path = folder / f"{spec.name}.npz"
-    temporary = folder / f".{spec.name}.tmp.npz"
-    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-    description = {**spec.to_dict(), "sha256": sha256(temporary)}
-    temporary.replace(path)
-    temporary = folder / f".{spec.name}.tmp.json"
-    temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path.with_suffix(".json"))
-    return path
-
-
-def load_model(name: str, weights: str | Path | None = None) -> keras.Model:
-    """Build a model's network and fill it with its verified weights.
+def load_masker(
+    name: str,
+    weights: str | Path | None = None,
+    *,
+    precision: str = "float32",
+    mask_extension: MaskExtension | None = None,
+) -> Masker:
+    """Load a model with its verified weights.
 
     Raises
     ------
-    WeightsDamaged
-        Where the checksum differs, or the arrays do not fit the network by name and shape.
+    ModelUnknown, WeightsMissing, WeightsDamaged, PrecisionUnsupported
+        Where it cannot be had.
+    ConfigInvalid
+        A mask extension for a model of ours, whose masks reach full band by themselves.
     """
-    from separation.unet import build
-
+    found = spec(name, weights)
     verify(name, weights)
-    model = build(spec(name, weights).network)
-    with np.load(find(name, weights).with_suffix(".npz"), allow_pickle=False) as arrays:
-        wanted = {variable.path: variable for variable in model.weights}
-        if set(wanted) != set(arrays.files):
-            odd = sorted(set(wanted) ^ set(arrays.files))
-            raise WeightsDamaged(f"{name}: weights do not fit the network: {', '.join(odd[:5])}")
-        for path, variable in wanted.items():
-            if tuple(variable.shape) != arrays[path].shape:
-                raise WeightsDamaged(
-                    f"{name}: {path} is {arrays[path].shape}, the network needs {tuple(variable.shape)}"
-                )
-            variable.assign(arrays[path].astype(np.float32))
-    return model
+    path = find(name, weights)
+    if isinstance(found, SpleeterSpec):
+        from separation.spleeter.masker import SpleeterMasker
+
+        if mask_extension is not None:
+            found = replace(found, mask_extension=mask_extension)
+        return SpleeterMasker(found, path, precision)
+    if mask_extension is not None:
+        raise ConfigInvalid(f"{name} has full-band masks of its own; a mask extension is for Spleeter's models")
+    return native.NativeMasker(path, precision)
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+def _known() -> str:
+    return ", ".join(sorted({*available(), *published()}))
 
 
-@lru_cache(maxsize=32)
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _own_config(folder: Path) -> Path | None:
+    """Spleeter configuration that lies in a checkpoint's folder."""
+    return next((path for path in sorted(folder.glob("*.json")) if path.name != MANIFEST), None)
 
 
-def _folders(weights: str | Path | None) -> list[Path]:
-    own = [Path(weights)] if weights is not None else []
-    environment = [Path(os.environ["MIR_MODELS"])] if os.environ.get("MIR_MODELS") else []
-    return [*own, *environment, SHIPPED]
+def _folders(weights: str | Path | None) -> Iterator[Path]:
+    if weights is not None:
+        yield Path(weights)
+    if os.environ.get("MIR_MODELS"):
+        yield Path(os.environ["MIR_MODELS"])
+    yield models_folder()
+    yield SHIPPED
 
 
-def _find(name: str, weights: str | Path | None) -> Path | None:
-    if Path(name).name != name or name.startswith("."):
-        raise ModelUnknown(f"a model name is a plain word, got {name!r}; there are mir-4s and what $MIR_MODELS holds")
+def _description(name: str, weights: str | Path | None) -> Path | None:
     return next((path for folder in _folders(weights) if (path := folder / f"{name}.json").is_file()), None)
+
+
+def _spleeter_folder(name: str, spec: SpleeterSpec, weights: str | Path | None) -> Path:
+    candidates = [folder / spec.folder for folder in _folders(weights)]
+    if name.endswith(".json"):
+        candidates.insert(0, Path(name).parent / spec.folder)
+        candidates.insert(1, Path(name).parent)
+    if weights is not None:
+        candidates.insert(0, Path(weights))
+    for folder in candidates:
+        if folder.is_dir() and (any(folder.glob("*.index")) or (folder / "checkpoint").is_file()):
+            find_checkpoint(folder)
+            return folder
+    if weights is not None:
+        raise WeightsMissing(f"{spec.name}: no checkpoint in {weights}, nor in {Path(weights) / spec.folder}")
+    advice = f"run `mir models pull {name}`, or give" if name.startswith(PREFIX) else "give"
+    raise WeightsMissing(f"{spec.name}: its weights are not on this machine; {advice} --weights DIR")
+
+
+def _combined(folder: Path) -> str:
+    """One checksum over those of a checkpoint's files."""
+    digest = hashlib.sha256()
+    for file in files(find_checkpoint(folder)):
+        digest.update(f"{file.name} {sha256(file)}\n".encode())
+    return digest.hexdigest()

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from separation.backend import usable_cores
 from separation.decode import Samples
-from separation.errors import AudioInvalid
-from separation.frontend import network_input
-from separation.models import DEFAULT, load_model, source_id, spec
-from separation.spectrogram import Stft
+from separation.errors import AudioInvalid, ConfigInvalid, StemUnknown
+from separation.models import DEFAULT, load_masker, source_id, spec
+from separation.resampling import StreamResampler, resample_blocks, resampled_length
+from separation.streaming import Separation
 
-MaskFunction = Callable[[NDArray[np.complex64]], NDArray[np.float32]]
-OVERLAP = 32
-"""Frames in which two neighbouring chunks' masks are cross-faded: 0.74 s at 44.1 kHz."""
+if TYPE_CHECKING:
+    from separation.source import AudioSource
+    from separation.spleeter.config import MaskExtension
+
 BLOCK_S = 20.0
-"""Seconds of audio fed at a time when a whole file is separated."""
+"""Seconds of audio fed at a time when a whole signal is separated."""
+MOST_WORKERS = 4
+"""Chunks worked on at a time, at most: each needs some hundred megabytes."""
 
 
 class Separator:
@@ -28,14 +31,25 @@ class Separator:
     Parameters
     ----------
     model
-        Model name, see `separation.models.available`.
+        Model name, see `separation.models.available`, or the path of a Spleeter configuration (``….json``).
     weights
-        Folder to take the weights from, before ``$MIR_MODELS`` and the package.
+        Folder to take the weights from, before ``$MIR_MODELS``, pulled models and the package.
+    precision
+        Arithmetic of the network: ``float32``, or ``bfloat16`` where the processor has it.
+    mask_extension
+        Spleeter's models only: masks above the network's highest bin, ``zeros`` (as shipped) or ``average``.
+    mwf
+        Spleeter's models only: refine the stems with a multichannel Wiener filter. It hears the whole file at once,
+        so memory grows with its length.
 
     Raises
     ------
     ModelUnknown, WeightsMissing, WeightsDamaged
         Where the model cannot be had; it never runs without verified weights.
+    PrecisionUnsupported
+        Where this machine has no arithmetic of that precision.
+    ConfigInvalid
+        An option that this model has no use for.
 
     Examples
     --------
@@ -46,16 +60,26 @@ class Separator:
     ['bass', 'drums', 'other', 'vocals']
     """
 
-    def __init__(self, model: str = DEFAULT, weights: str | Path | None = None) -> None:
-        self.spec = spec(model, weights)
-        self.model = model
-        self.source_id = source_id(model, weights)
+    def __init__(
+        self,
+        model: str | Path = DEFAULT,
+        weights: str | Path | None = None,
+        *,
+        precision: str = "float32",
+        mask_extension: MaskExtension | None = None,
+        mwf: bool = False,
+    ) -> None:
+        self.model = str(model)
+        self.spec = spec(self.model, weights)
         self.stems = self.spec.stems
         self.sr = self.spec.sr
-        self._stft = Stft(self.spec.n_fft, self.spec.hop_length)
-        self._network = _compile(load_model(model, weights))
+        self.source_id = source_id(self.model, weights, precision)
+        self._masker = load_masker(self.model, weights, precision=precision, mask_extension=mask_extension)
+        if mwf and not hasattr(self._masker, "estimates"):
+            raise ConfigInvalid(f"{self.model} has no Wiener filter; mwf is for Spleeter's models")
+        self._mwf = mwf
 
-    def separate(self, y: Samples, sr: int) -> dict[str, Samples]:
+    def separate(self, y: Samples, sr: int, *, stems: Sequence[str] | None = None) -> dict[str, Samples]:
         """Separate a whole signal.
 
         Parameters
@@ -65,174 +89,195 @@ class Separator:
             every stem), not changed.
         sr
             Sample rate in Hz; other rates than the model's are resampled there and back.
+        stems
+            Stems wanted; None means all. Fewer are faster.
 
         Returns
         -------
         stems
-            ``{stem: float32 (n_channels, n_samples)}``, which add up to the mixture.
+            ``{stem: float32 (n_channels, n_samples)}``. Those of `mir-4s` add up to the mixture. Spleeter's models
+            take mono for stereo and return stereo, as Spleeter does.
 
         Raises
         ------
         AudioInvalid
             Where `y` is no audio: no channels, no samples, not two-dimensional, a rate below 1 Hz.
+        StemUnknown
+            A stem that the model does not give.
         """
         _check(y, sr)
-        if sr != self.sr:
-            return self._separate_resampled(y, sr)
-        step = int(BLOCK_S * sr)
+        step = max(1, int(BLOCK_S * sr))
         blocks = (y[:, start : start + step] for start in range(0, y.shape[-1], step))
-        out = {stem: np.empty(y.shape, np.float32) for stem in self.stems}
+        out: dict[str, Samples] = {}
         at = 0
-        for chunk in self.stream(blocks):
-            n = next(iter(chunk.values())).shape[-1]
+        for chunk in self.stream(blocks, sr=sr, stems=stems):
             for stem, part in chunk.items():
-                out[stem][:, at : at + n] = part
-            at += n
+                if stem not in out:
+                    out[stem] = np.empty((part.shape[0], y.shape[-1]), np.float32)
+                out[stem][:, at : at + part.shape[-1]] = part
+            at += part.shape[-1]
         return out
 
-    def stream(self, blocks: Iterable[Samples]) -> Iterator[dict[str, Samples]]:
-        """Separate block by block at the model's own rate, in bounded memory.
+    def stream(
+        self,
+        source: str | Path | BinaryIO | Iterable[Samples],
+        *,
+        sr: int | None = None,
+        sr_out: int | None = None,
+        offset_s: float = 0.0,
+        duration_s: float | None = None,
+        stems: Sequence[str] | None = None,
+    ) -> Iterator[dict[str, Samples]]:
+        """Separate a signal of any length in bounded memory.
 
         Parameters
         ----------
-        blocks
-            Consecutive stretches of one signal at `self.sr` Hz, each ``(n_channels, n)`` with any ``n``.
+        source
+            A path, an open file, or consecutive stretches of one signal, each ``(n_channels, n)`` with any ``n``.
+        sr
+            Sample rate of stretches, in Hz; files have their own.
+        sr_out
+            Sample rate of the stems, in Hz; None means that of the source.
+        offset_s, duration_s
+            Part to separate, in seconds; None goes to the end.
+        stems
+            Stems wanted; None means all. Fewer are faster.
 
         Yields
         ------
         chunk
-            ``{stem: float32 (n_channels, n)}``; all chunks put together are as long as all blocks, and what comes
-            out does not depend on where the blocks were cut.
+            ``{stem: float32 (n_channels, n)}``; all chunks put together are as long as the signal, and what comes
+            out does not depend on where stretches were cut.
+
+        Raises
+        ------
+        AudioMissing, AudioUnreadable
+            The file is not there, or holds no audio.
+        AudioInvalid
+            Stretches without a rate or of changing shape, or an impossible part.
+        StemUnknown
+            A stem that the model does not give.
         """
-        state: _Stream | None = None
-        for block in blocks:
-            if state is None:
-                state = _Stream(block.shape[0], self._stft, self._masks, self.spec.network.n_frames, len(self.stems))
-            for stems in state.push(block):
-                yield dict(zip(self.stems, stems, strict=True))
-        if state is not None:
-            for stems in state.finish():
-                yield dict(zip(self.stems, stems, strict=True))
+        from separation.source import open_source
 
-    def _separate_resampled(self, y: Samples, sr: int) -> dict[str, Samples]:
-        from separation.audio import resample
+        self.check_stems(stems)
+        with open_source(source, sr=sr, offset_s=offset_s, duration_s=duration_s) as audio:
+            yield from self.run(audio, sr_out=sr_out, stems=stems)
 
-        stems = self.separate(resample(y, sr, self.sr), self.sr)
-        out = {}
-        for stem, at_model_rate in stems.items():
-            back = resample(at_model_rate, self.sr, sr)[:, : y.shape[-1]]
-            out[stem] = np.pad(back, ((0, 0), (0, y.shape[-1] - back.shape[-1])))
-        return out
+    def run(
+        self,
+        audio: AudioSource,
+        *,
+        sr_out: int | None = None,
+        stems: Sequence[str] | None = None,
+        with_mixture: bool = False,
+    ) -> Iterator[dict[str, Samples]]:
+        """Separate an open source; see `stream`.
 
-    def _masks(self, D: NDArray[np.complex64]) -> NDArray[np.float32]:
-        """Masks of one chunk ``(n_channels, n_frames, n_bins)``: ``(n_stems, n_channels, n_frames, n_bins)``."""
-        pair = D if D.shape[0] == 2 else _stereo(D)
-        masks = self._network(network_input(pair, self.spec.bands)[None])[0]
-        n_frames, n_bands, _ = masks.shape
-        masks = masks.reshape(n_frames, n_bands, 2, len(self.stems)).transpose(3, 2, 0, 1)
-        if D.shape[0] != 2:
-            masks = masks.mean(axis=1, keepdims=True)
-        return np.broadcast_to(self.spec.bands.expand(masks, D.shape[-1]), (len(self.stems), *D.shape))
+        Parameters
+        ----------
+        with_mixture
+            Add to each chunk the stretch of the source that it was made of, as ``mixture``: of its rate and channels.
+        """
+        wanted = self.check_stems(stems)
+        sr_out = sr_out or audio.sr
+        source = _Tee(self._stereo(audio.blocks), audio.sr, sr_out if with_mixture else None)
+        blocks = _resampled(source, audio.sr, self.sr)
+        separated = self._wiener(blocks, wanted) if self._mwf else self._separation(wanted).run(blocks)
+        n_given = 0
+        y = np.zeros((len(wanted), self.n_channels_out(audio.n_channels), 0), np.float32)
+        for y in _resampled(separated, self.sr, sr_out):
+            # there and back, rounding may have made or lost a sample
+            fitting = y[..., : source.n_samples(sr_out) - n_given]
+            n_given += fitting.shape[-1]
+            yield source.beside(dict(zip(wanted, fitting, strict=True)), fitting.shape[-1])
+        missing = source.n_samples(sr_out) - n_given
+        if missing:
+            yield source.beside(dict(zip(wanted, np.zeros((*y.shape[:-1], missing), np.float32), strict=True)), missing)
 
+    def n_channels_out(self, n_channels: int) -> int:
+        """Channels of the stems of a source with `n_channels`: as many; two where mono is taken for stereo."""
+        return 2 if n_channels == 1 and self._masker.duplicates_mono else n_channels
 
-class _Stream:
-    """Samples in, stems out, with just the frames in memory that the next chunk needs.
+    def check_stems(self, stems: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the stems that were asked for, all where that is None.
 
-    Chunks start at fixed frames whatever the blocks: every ``n_frames − OVERLAP`` frames, with the masks of two
-    neighbours cross-faded. The last chunk looks back, so that it never sees less than a full one's context.
-    """
+        Raises
+        ------
+        StemUnknown
+            One that the model does not give.
+        """
+        if stems is None:
+            return self.stems
+        for stem in stems:
+            if stem not in self.stems:
+                raise StemUnknown(f"{self.model} gives no stem {stem!r}: choose from {', '.join(self.stems)}")
+        return tuple(dict.fromkeys(stems))
 
-    def __init__(self, n_channels: int, stft: Stft, masks: MaskFunction, n_frames: int, n_stems: int) -> None:
-        self._stft, self._masks, self._n_frames = stft, masks, n_frames
-        self._samples = np.zeros((n_channels, stft.lead), np.float32)
-        self._spectrum = np.zeros((n_channels, 0, stft.n_bins), np.complex64)
-        self._past = self._spectrum
-        self._faded: NDArray[np.float32] | None = None
-        self._tail = np.zeros((n_stems, n_channels, stft.n_fft - stft.hop_length), np.float32)
-        self._skip = stft.lead
-        self._seen = self._given = 0
+    def _separation(self, wanted: Sequence[str]) -> Separation:
+        return Separation(self._masker, wanted, min(MOST_WORKERS, usable_cores()))
 
-    def push(self, block: Samples) -> Iterator[Samples]:
-        """Take samples in; yields ``(n_stems, n_channels, n)`` whenever a chunk is full."""
-        self._seen += block.shape[-1]
-        self._samples = np.concatenate([self._samples, block.astype(np.float32, copy=False)], axis=-1)
-        self._transform()
-        while self._spectrum.shape[1] >= self._n_frames + OVERLAP:
-            yield self._emit(self._n_frames - OVERLAP)
+    def _stereo(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        for y in blocks:
+            yield np.repeat(y, 2, axis=0) if y.shape[0] == 1 and self._masker.duplicates_mono else y
 
-    def finish(self) -> Iterator[Samples]:
-        """Yield what is left."""
-        hop = self._stft.hop_length
-        waiting = self._samples.shape[-1]
-        n = -(-(waiting - self._tail.shape[-1]) // hop) + self._tail.shape[-1] // hop  # frames that cover every sample
-        self._samples = np.pad(self._samples, ((0, 0), (0, self._stft.span(n) - waiting)))
-        self._transform()
-        while self._given < self._seen:
-            n = self._spectrum.shape[1]
-            yield self._emit(n if n <= self._n_frames else self._n_frames - OVERLAP)
+    def _wiener(self, blocks: Iterable[Samples], wanted: Sequence[str]) -> Iterator[Samples]:
+        from separation.spleeter.masker import SpleeterMasker
+        from separation.spleeter.wiener import separate
 
-    def _transform(self) -> None:
-        """Turn whole frames of the waiting samples into spectra."""
-        hop = self._stft.hop_length
-        n = (self._samples.shape[-1] - self._stft.n_fft) // hop + 1
-        if n < 1:
-            return
-        fresh = self._stft.forward_frames(self._samples[:, : self._stft.span(n)])
-        self._spectrum = np.concatenate([self._spectrum, fresh], axis=1)
-        self._samples = self._samples[:, n * hop :]
-
-    def _emit(self, n: int) -> Samples:
-        """Mask and invert the next `n` frames."""
-        masks = self._next_masks()
-        mine = masks[:, :, :n]
-        if self._faded is not None:
-            m = min(OVERLAP, n)
-            fade = np.linspace(0.0, 1.0, OVERLAP + 2, dtype=np.float32)[1 : m + 1, None]
-            mine = mine.copy()
-            mine[:, :, :m] += (self._faded[:, :, :m] - mine[:, :, :m]) * (1.0 - fade)
-        self._faded = masks[:, :, n : n + OVERLAP].copy()
-        y = self._stft.overlap_add(self._stft.inverse_frames(mine * self._spectrum[:, :n]))
-        self._past = np.concatenate([self._past, self._spectrum[:, :n]], axis=1)[:, -self._n_frames :]
-        self._spectrum = self._spectrum[:, n:]
-        y[..., : self._tail.shape[-1]] += self._tail
-        whole = n * self._stft.hop_length
-        self._tail = y[..., whole:].copy()
-        skip = min(self._skip, whole)  # the padding before the first sample
-        self._skip -= skip
-        y = y[..., skip : min(whole, skip + self._seen - self._given)]
-        self._given += y.shape[-1]
-        return y
-
-    def _next_masks(self) -> NDArray[np.float32]:
-        """Masks of up to `n_frames` waiting frames, seen with what came before where they are too few."""
-        chunk = self._spectrum[:, : self._n_frames]
-        n = chunk.shape[1]
-        if n < self._n_frames:
-            chunk = np.concatenate([self._past, chunk], axis=1)[:, -self._n_frames :]
-        missing = self._n_frames - chunk.shape[1]
-        if missing:  # a signal shorter than a chunk is heard again and again, as level and rhythm expect
-            chunk = np.pad(chunk, ((0, 0), (missing, 0), (0, 0)), mode="wrap")
-        return self._masks(chunk)[:, :, -n:]
+        parts = list(blocks)
+        if parts and isinstance(self._masker, SpleeterMasker):
+            stems = separate(np.concatenate(parts, axis=1), self._masker)
+            yield stems[[self.stems.index(stem) for stem in wanted]]
 
 
-def _compile(model: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:  # noqa: ANN401 - a Keras model
-    """Make one compiled function of one fixed input shape; numpy in and out, on any backend."""
-    import keras
+class _Tee:
+    """Blocks of samples on their way to the network, counted, and kept at `sr_out` for whoever wants them beside."""
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    def __init__(self, blocks: Iterable[Samples], sr: int, sr_out: int | None) -> None:
+        self._blocks, self._sr, self._sr_out = blocks, sr, sr_out
+        self._n_in = 0
+        self._kept: list[Samples] = []
+        self._resampler: StreamResampler | None = None
 
-        shape = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
-        graph = tf.function(lambda x: model(x, training=False), input_signature=[shape], autograph=False)
-        graph.get_concrete_function()
-        return lambda x: graph(tf.constant(x)).numpy()
-    return lambda x: keras.ops.convert_to_numpy(model(x, training=False))
+    def __iter__(self) -> Iterator[Samples]:
+        for block in self._blocks:
+            self._n_in += block.shape[-1]
+            if self._sr_out is not None:
+                self._resampler = self._resampler or StreamResampler(self._sr, self._sr_out, block.shape[0])
+                self._kept.append(self._resampler.push(block))
+            yield block
+        if self._resampler is not None:
+            self._kept.append(self._resampler.finish())
+
+    def n_samples(self, sr_out: int) -> int:
+        """Samples that have passed, counted at another rate."""
+        return resampled_length(self._n_in, self._sr, sr_out)
+
+    def beside(self, stems: dict[str, Samples], n_samples: int) -> dict[str, Samples]:
+        """Add the next samples that were kept to a chunk of stems."""
+        if self._sr_out is None:
+            return stems
+        kept = np.concatenate(self._kept, axis=-1)
+        self._kept = [kept[:, n_samples:]]
+        return {**stems, "mixture": kept[:, :n_samples]}
 
 
-def _stereo(D: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """Two channels of any number: a mono signal twice, the mean of many twice."""
-    mean = D.mean(axis=0, keepdims=True)
-    return np.repeat(mean, 2, axis=0)
+def _resampled(blocks: Iterable[Samples], sr: int, sr_out: int) -> Iterator[Samples]:
+    """Blocks ``(..., n_channels, n)`` at another rate."""
+    if sr == sr_out:
+        yield from blocks
+        return
+    lead: tuple[int, ...] = ()
+
+    def flat() -> Iterator[Samples]:
+        nonlocal lead
+        for y in blocks:
+            lead = y.shape[:-1]
+            yield y.reshape(-1, y.shape[-1])
+
+    for y in resample_blocks(flat(), sr, sr_out):
+        yield y.reshape(*lead, -1)
 
 
 def _check(y: Samples, sr: int) -> None:

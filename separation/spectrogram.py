@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from separation.backend import usable_cores
 from separation.decode import Samples
 from separation.errors import AudioInvalid
 
 Spectrum = NDArray[np.complex64]
+BLOCK = 16
+"""Frames transformed at a time: what they need stays in a core's own cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class Stft:
         Frame length in samples.
     hop_length
         Samples from one frame to the next.
+    padding
+        Zeros put before the signal; None takes the fewest with which its first sample lies under as many frames as
+        any other.
 
     References
     ----------
@@ -39,12 +43,15 @@ class Stft:
 
     n_fft: int = 4096
     hop_length: int = 1024
+    padding: int | None = None
 
     def __post_init__(self) -> None:
         if self.hop_length < 1 or self.n_fft % self.hop_length or self.n_fft // self.hop_length < 4:
             raise AudioInvalid(
                 f"hop_length must divide n_fft four times or more, got {self.hop_length} and {self.n_fft}"
             )
+        if self.padding is not None and self.padding < self.n_fft - self.hop_length:
+            raise AudioInvalid(f"padding is at least n_fft - hop_length, got {self.padding}")
 
     @property
     def n_bins(self) -> int:
@@ -53,8 +60,8 @@ class Stft:
 
     @property
     def lead(self) -> int:
-        """Zeros put before the signal, so that its first sample lies under as many frames as any other."""
-        return self.n_fft - self.hop_length
+        """Zeros put before the signal."""
+        return self.n_fft - self.hop_length if self.padding is None else self.padding
 
     def window(self) -> Samples:
         """Periodic Hann window, shape ``(n_fft,)``."""
@@ -78,26 +85,29 @@ class Stft:
         from scipy.fft import rfft
 
         frames = np.lib.stride_tricks.sliding_window_view(y, self.n_fft, axis=-1)[..., :: self.hop_length, :]
-        return rfft(frames * self.window(), axis=-1, workers=usable_cores())
+        window = self.window()
+        D = np.empty((*frames.shape[:-1], self.n_bins), np.complex64)
+        for start in range(0, frames.shape[-2], BLOCK):
+            block = slice(start, start + BLOCK)
+            D[..., block, :] = rfft(frames[..., block, :] * window, axis=-1)
+        return D
 
     def inverse_frames(self, D: Spectrum) -> Samples:
         """Windowed frames of shape ``(..., n_frames, n_fft)``, scaled to be overlapped and added."""
         from scipy.fft import irfft
 
-        frames = irfft(D, n=self.n_fft, axis=-1, workers=usable_cores())
+        frames = irfft(D, n=self.n_fft, axis=-1)
         frames *= self.window() / np.float32(self.gain())
         return frames
 
-    def overlap_add(self, frames: Samples) -> Samples:
-        """Add frames of shape ``(..., n_frames, n_fft)`` at their hops: ``(..., n_fft + (n_frames − 1)·hop)``."""
+    def overlap_add(self, frames: Samples, out: Samples, at: int = 0) -> None:
+        """Add frames of shape ``(..., n_frames, n_fft)`` to `out`, ``(..., n_samples)``, from frame number `at` on."""
         *lead, n_frames, n_fft = frames.shape
         hop = self.hop_length
-        ratio = n_fft // hop
-        out = np.zeros((*lead, n_frames + ratio - 1, hop), dtype=frames.dtype)
-        parts = frames.reshape(*lead, n_frames, ratio, hop)
-        for part in range(ratio):
-            out[..., part : part + n_frames, :] += parts[..., part, :]
-        return out.reshape(*lead, -1)
+        hops = out.reshape(*out.shape[:-1], -1, hop)
+        parts = frames.reshape(*lead, n_frames, n_fft // hop, hop)
+        for part in range(n_fft // hop):
+            hops[..., at + part : at + part + n_frames, :] += parts[..., part, :]
 
     def forward(self, y: Samples) -> Spectrum:
         """Transform a whole signal.
@@ -126,5 +136,8 @@ class Stft:
         >>> bool(np.allclose(stft.inverse(stft.forward(y), 1000), y, atol=1e-5))
         True
         """
-        y = self.overlap_add(self.inverse_frames(D))
+        n_frames = D.shape[-2]
+        y = np.zeros((*D.shape[:-2], self.span(n_frames)), np.float32)
+        for start in range(0, n_frames, BLOCK):
+            self.overlap_add(self.inverse_frames(D[..., start : start + BLOCK, :]), y, start)
         return y[..., self.lead : self.lead + n_samples]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import keras
 
 
+_PLANAR = "head_share"
+
+
 @dataclass(frozen=True, slots=True)
 class UNetConfig:
     """Size of the network.
@@ -59,7 +62,7 @@ class UNetConfig:
 
 
 def build(config: UNetConfig) -> keras.Model:
-    """Build the network: log-magnitude features in, masks out.
+    """Build the network: log-magnitude features in, masks out, in the layout that training scores.
 
     Returns
     -------
@@ -67,16 +70,15 @@ def build(config: UNetConfig) -> keras.Model:
         ``(batch, n_frames, n_bands, n_channels)`` float32 → masks ``(batch, n_frames, n_bands, 2·n_stems)``
         float32: for the left channel each stem's share, then for the right; each group of `n_stems` sums to 1.
     """
-    from separation.backend import load_keras
+    from separation.layers import Norm, PlanarDeconv, Share, keras
 
-    keras = load_keras()
     layers = keras.layers
     features = layers.Input((config.n_frames, config.n_bands, config.n_channels), name="features")
     x = layers.BatchNormalization(axis=2, center=False, scale=False, name="per_band", dtype="float32")(features)
     skips = []
     for level, n_filters in enumerate(config.filters):
         x = layers.Conv2D(n_filters, 5, strides=2, padding="same", use_bias=False, name=f"down{level}_conv")(x)
-        x = layers.BatchNormalization(name=f"down{level}_norm")(x)
+        x = Norm(name=f"down{level}_norm")(x)
         x = layers.LeakyReLU(0.1, name=f"down{level}_act")(x)
         if level >= config.dense_from:
             x = _dense_along_frequency(x, config.bottleneck, f"down{level}")
@@ -85,28 +87,36 @@ def build(config: UNetConfig) -> keras.Model:
     for level in range(len(config.filters) - 2, -1, -1):
         n_filters = config.filters[level]
         x = layers.Conv2DTranspose(n_filters, 5, strides=2, padding="same", use_bias=False, name=f"up{level}_conv")(x)
-        x = layers.BatchNormalization(name=f"up{level}_norm")(x)
+        x = Norm(name=f"up{level}_norm")(x)
         x = layers.LeakyReLU(0.1, name=f"up{level}_act")(x)
         if config.dropout and level >= len(config.filters) - 3:
             x = layers.SpatialDropout2D(config.dropout, name=f"up{level}_drop")(x)
         x = layers.Concatenate(name=f"up{level}_skip")([x, skips.pop()])
-    n_out = 2 * config.n_stems
-    x = layers.Conv2DTranspose(n_out, 5, strides=2, padding="same", name="head_logits")(x)
-    x = layers.Reshape((config.n_frames, config.n_bands, 2, config.n_stems), name="head_split")(x)
-    x = layers.Softmax(axis=-1, dtype="float32", name="head_share")(x)
-    masks = layers.Reshape((config.n_frames, config.n_bands, n_out), dtype="float32", name="masks")(x)
+    x = PlanarDeconv(2 * config.n_stems, name="head_logits")(x)
+    x = layers.Reshape((2, config.n_stems, config.n_frames, config.n_bands), name="head_split")(x)
+    x = Share(axis=2, dtype="float32", name=_PLANAR)(x)
+    x = layers.Permute((3, 4, 1, 2), dtype="float32", name="head_last")(x)
+    masks = layers.Reshape((config.n_frames, config.n_bands, 2 * config.n_stems), dtype="float32", name="masks")(x)
     return keras.Model(features, masks, name="unet")
+
+
+def planar(model: keras.Model) -> keras.Model:
+    """Return the same network with its masks as planes: ``(batch, 2, n_stems, n_frames, n_bands)``."""
+    import keras
+
+    return keras.Model(model.input, model.get_layer(_PLANAR).output, name="planar_unet")
 
 
 def _dense_along_frequency(x: keras.KerasTensor, bottleneck: int, name: str) -> keras.KerasTensor:
     """Add to `x` two dense layers along frequency, shared by frames and channels (TDF)."""
-    from keras import layers
+    from separation.layers import Norm, keras
 
+    layers = keras.layers
     n_bands = x.shape[2]
     hidden = max(8, n_bands // bottleneck)
     y = layers.Permute((1, 3, 2), name=f"{name}_dense_in")(x)
     y = layers.Dense(hidden, activation="relu", name=f"{name}_dense_squeeze")(y)
     y = layers.Dense(n_bands, name=f"{name}_dense_widen")(y)
     y = layers.Permute((1, 3, 2), name=f"{name}_dense_out")(y)
-    y = layers.BatchNormalization(name=f"{name}_dense_norm")(y)
+    y = Norm(name=f"{name}_dense_norm")(y)
     return layers.Add(name=f"{name}_dense_add")([x, y])

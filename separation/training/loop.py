@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from separation.models import ModelSpec, save_weights
+from separation.native import ModelSpec, save_weights
 from separation.spectrogram import Stft
 from separation.training.config import TrainConfig
 from separation.training.mixing import Mixer, make_example

@@ -8,7 +8,7 @@ import pytest
 
 from separation.backend import load_keras
 from separation.bands import Bands
-from separation.models import ModelSpec, save_weights
+from separation.native import ModelSpec, save_weights
 from separation.unet import UNetConfig, build
 
 TINY = ModelSpec(

@@ -36,7 +36,7 @@ def test_stems_add_up_to_the_mixture(separator: Separator, channels: int, n: int
 def test_what_comes_out_does_not_depend_on_the_blocks(separator: Separator, cut: int) -> None:
     y = noise(2, 30_000)
     whole = separator.separate(y, 8000)
-    chunks = list(separator.stream(y[:, i : i + cut] for i in range(0, 30_000, cut)))
+    chunks = list(separator.stream((y[:, i : i + cut] for i in range(0, 30_000, cut)), sr=8000))
     for stem in separator.stems:
         np.testing.assert_allclose(np.concatenate([c[stem] for c in chunks], axis=1), whole[stem], atol=1e-5)
 

@@ -1,0 +1,179 @@
+"""Our own family of models, `mir-4s` first: a description as JSON, 16-bit weights beside it, one network for all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separation.bands import Bands
+from separation.checksum import sha256
+from separation.errors import WeightsDamaged
+from separation.frontend import network_input
+from separation.spectrogram import Spectrum, Stft
+from separation.unet import UNetConfig, build, planar
+
+if TYPE_CHECKING:
+    import keras
+
+OVERLAP = 32
+"""Frames in which two neighbouring chunks' masks are cross-faded: 0.74 s at 44.1 kHz."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Everything about a model but its weights.
+
+    Parameters
+    ----------
+    name
+        What users call it.
+    stems
+        Stems it gives, in the order of its masks.
+    sr
+        Sample rate it works at, in Hz.
+    n_fft, hop_length
+        Its short-time Fourier transform.
+    bands
+        How bins are grouped.
+    network
+        Size of the network.
+    """
+
+    name: str
+    stems: tuple[str, ...]
+    sr: int
+    n_fft: int
+    hop_length: int
+    bands: Bands
+    network: UNetConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> ModelSpec:
+        """Undo `to_dict`."""
+        network: dict[str, Any] = {**table["network"], "filters": tuple(table["network"]["filters"])}
+        known = {key: table[key] for key in ("name", "sr", "n_fft", "hop_length")}
+        return cls(stems=tuple(table["stems"]), bands=Bands(**table["bands"]), network=UNetConfig(**network), **known)
+
+
+class NativeMasker:
+    """Masks of a model of our own; see `separation.streaming.Masker`.
+
+    Parameters
+    ----------
+    description
+        Its JSON file; weights lie beside it.
+    precision
+        ``float32`` or ``bfloat16``.
+
+    Raises
+    ------
+    WeightsDamaged
+        Where the checksum differs, or the arrays do not fit the network by name and shape.
+    """
+
+    overlap = OVERLAP
+    looks_back = True
+    duplicates_mono = False
+    complementary = True
+
+    def __init__(self, description: Path, precision: str = "float32") -> None:
+        from separation.backend import compiled, with_precision
+
+        verify(description)
+        self.spec = read_spec(description)
+        with with_precision(precision):
+            model = planar(build(self.spec.network))
+        fill(model, description)
+        network = self.spec.network
+        shape = (1, network.n_frames, network.n_bands, network.n_channels)
+        self._masks = compiled(lambda x: model(x, training=False), model, shape)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of its stems."""
+        return self.spec.stems
+
+    @property
+    def stft(self) -> Stft:
+        """Its transform."""
+        return Stft(self.spec.n_fft, self.spec.hop_length)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames in a chunk."""
+        return self.spec.network.n_frames
+
+    def masks(self, D: Spectrum) -> NDArray[np.float32]:
+        """Masks of a stereo chunk ``(2, n_frames, n_bins)``: ``(n_stems, 2, n_frames, n_bands)``."""
+        return self._masks(network_input(D, self.spec.bands)[None])[0].swapaxes(0, 1)
+
+    def expand(self, mask: NDArray[np.float32], n_bins: int) -> NDArray[np.float32]:
+        """Stretch band masks to bins."""
+        return self.spec.bands.expand(mask, n_bins)
+
+
+def read_spec(description: Path) -> ModelSpec:
+    """Read a model's description."""
+    return ModelSpec.from_dict(json.loads(description.read_text(encoding="utf-8")))
+
+
+def verify(description: Path) -> str:
+    """Check weights against the checksum in their description; returns the checksum.
+
+    Raises
+    ------
+    WeightsDamaged
+        Where they differ.
+    """
+    weights = description.with_suffix(".npz")
+    expected = json.loads(description.read_text(encoding="utf-8"))["sha256"]
+    actual = sha256(weights)
+    if actual != expected:
+        raise WeightsDamaged(f"{weights}: SHA-256 is {actual}, expected {expected}; reinstall the model")
+    return actual
+
+
+def save_weights(model: keras.Model, spec: ModelSpec, folder: Path) -> Path:
+    """Write ``NAME.npz`` (16-bit) and ``NAME.json`` into `folder`, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {variable.path: np.asarray(variable).astype(np.float16) for variable in model.weights}
+    path = folder / f"{spec.name}.npz"
+    temporary = folder / f".{spec.name}.tmp.npz"
+    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+    description = {**spec.to_dict(), "sha256": sha256(temporary)}
+    temporary.replace(path)
+    temporary = folder / f".{spec.name}.tmp.json"
+    temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path.with_suffix(".json"))
+    return path
+
+
+def fill(model: keras.Model, description: Path) -> None:
+    """Load weights into a network.
+
+    Raises
+    ------
+    WeightsDamaged
+        Where the arrays do not fit the network by name and shape.
+    """
+    name = description.stem
+    with np.load(description.with_suffix(".npz"), allow_pickle=False) as arrays:
+        wanted = {variable.path: variable for variable in model.weights}
+        if set(wanted) != set(arrays.files):
+            odd = sorted(set(wanted) ^ set(arrays.files))
+            raise WeightsDamaged(f"{name}: weights do not fit the network: {', '.join(odd[:5])}")
+        for path, variable in wanted.items():
+            if tuple(variable.shape) != arrays[path].shape:
+                raise WeightsDamaged(
+                    f"{name}: {path} is {arrays[path].shape}, the network needs {tuple(variable.shape)}"
+                )
+            variable.assign(arrays[path].astype(np.float32))
