@@ -1,42 +1,85 @@
-"""From audio files to stem files: what `mir separate` does."""
+"""What `mir separate` is to do: which files, which stems, and where each goes."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import string
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from mir.errors import BadRequest
 from mir.scan import Failure, scan
 
-if TYPE_CHECKING:
-    from separation.audio import Samples
+CODECS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "stem.mp4")
+STEM_FILE = "stem.mp4"
+"""The codec that puts the mixture and four stems into one file."""
+STEMS_OF_A_STEM_FILE = ("drums", "bass", "other", "vocals")
 
-CODECS = ("wav", "flac", "mp3", "ogg", "opus", "m4a")
+_FIELDS = ("filename", "instrument", "foldername", "codec")
 
 
-class Separates(Protocol):
-    """What is needed of a separator."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where stems go, relative to the folder that keeps the input's place in its tree.
 
-    @property
-    def stems(self) -> Sequence[str]:
-        """Names of its stems."""
-        ...
+    Parameters
+    ----------
+    pattern
+        A path with the fields ``{filename}`` (of the input, without suffix), ``{instrument}`` (of the stem),
+        ``{foldername}`` (that the input lies in) and ``{codec}``, as Spleeter has them.
 
-    def separate(self, y: Samples, sr: int) -> Mapping[str, Samples]:
-        """Stems of `y`, each `(n_channels, n_samples)` like it."""
-        ...
+    Raises
+    ------
+    BadRequest
+        Another field, an absolute path or one that leaves the folder.
+    """
+
+    pattern: str
+
+    def __post_init__(self) -> None:
+        try:
+            fields = [(name, spec, how) for _, name, spec, how in string.Formatter().parse(self.pattern)]
+        except ValueError as error:
+            raise BadRequest(f"--filename-format {self.pattern!r}: {error}") from error
+        for name, spec, how in fields:
+            if name is not None and (name not in _FIELDS or spec or how):
+                allowed = ", ".join(f"{{{one}}}" for one in _FIELDS)
+                raise BadRequest(f"--filename-format {self.pattern!r}: no field {{{name}}}; there are {allowed}")
+        path = Path(self.pattern)
+        if path.is_absolute() or ".." in path.parts or not self.pattern.strip("/. "):
+            raise BadRequest(f"--filename-format {self.pattern!r} must be a path inside the output folder")
+
+    def path(self, job: Job, instrument: str, codec: str) -> Path:
+        """Place of one stem."""
+        values = {"filename": job.name, "instrument": instrument, "foldername": job.path.parent.name, "codec": codec}
+        return job.folder / self.pattern.format_map(values)
+
+
+SEPARATE = Layout("{filename}/{instrument}.{codec}")
+TOGETHER = Layout("{filename}.{codec}")
+"""Default for files that hold all stems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to separate: its name as the user gave it, where it is, and the folder for its stems."""
+    """One file to separate.
+
+    Parameters
+    ----------
+    shown
+        Its name as the user gave it.
+    path
+        Where it is.
+    folder
+        Folder for its stems: the output folder, and below it the input's place in its tree.
+    name
+        Its name without suffix, made different from that of every other input in the same place.
+    """
 
     shown: str
     path: Path
     folder: Path
+    name: str
 
 
 @dataclass(slots=True)
@@ -62,21 +105,21 @@ class Choice:
     stems: tuple[str, ...]
     minus: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what is written."""
+        return (*self.stems, *("minus-" + "-".join(group) for group in self.minus))
 
-@dataclass(frozen=True, slots=True)
-class Separated:
-    """One file done: name → path of what was written."""
-
-    input: str
-    duration_s: float
-    separate_s: float
-    stems: dict[str, str]
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Stems that have to be separated for that."""
+        return tuple(dict.fromkeys([*self.stems, *(stem for group in self.minus for stem in group)]))
 
 
 def plan(paths: Iterable[str | Path], out: str | Path) -> Plan:
-    """Find the audio and give each file a folder of its own under `out`.
+    """Find the audio and give each file a name of its own under `out`.
 
-    Folders keep their tree. Two files of one name get two folders (the suffix, then a number, is added to the later
+    Folders keep their tree. Two files of one name get two names (the suffix, then a number, is added to the later
     ones). Stems that an earlier run wrote into a folder inside the searched one are not taken for music.
     """
     target = Path(out)
@@ -98,7 +141,8 @@ def plan(paths: Iterable[str | Path], out: str | Path) -> Plan:
                 found.setdefault(path, (str(given) if path == root else str(path), Path(path.name)))
     taken: set[str] = set()
     for path, (shown, relative) in found.items():
-        result.jobs.append(Job(shown=shown, path=path, folder=target / _free_name(relative, taken)))
+        free = _free_name(relative, taken)
+        result.jobs.append(Job(shown=shown, path=path, folder=target / free.parent, name=free.name))
     return result
 
 
@@ -118,64 +162,8 @@ def choose(available: Sequence[str], stems: Sequence[str] | None = None, minus: 
     return Choice(stems=tuple(dict.fromkeys(stems)), minus=tuple(tuple(dict.fromkeys(group)) for group in minus))
 
 
-def separate_files(
-    jobs: Iterable[Job],
-    separator: Separates,
-    choice: Choice,
-    *,
-    codec: str = "wav",
-    on_start: Callable[[Job], None] | None = None,
-) -> Iterator[Separated | Failure]:
-    """Separate files one after the other; one that fails is reported, and the rest goes on.
-
-    Parameters
-    ----------
-    jobs
-        From `plan`.
-    separator
-        Loaded once, used for all.
-    choice
-        From `choose`.
-    codec
-        One of `CODECS`; wav and flac are written with 16 bits.
-    on_start
-        Called before each file.
-    """
-    from separation.errors import SeparationError
-
-    for job in jobs:
-        if on_start is not None:
-            on_start(job)
-        try:
-            yield _separate_file(job, separator, choice, codec)
-        except (SeparationError, OSError) as error:
-            yield Failure(job.shown, str(error))
-
-
-def _separate_file(job: Job, separator: Separates, choice: Choice, codec: str) -> Separated:
-    from separation.audio import load, save
-
-    y, sr = load(job.path)
-    started = time.perf_counter()
-    stems = separator.separate(y, sr)
-    separate_s = time.perf_counter() - started
-    outputs = {stem: stems[stem] for stem in choice.stems}
-    for group in choice.minus:
-        # what is left of the mixture, so that nothing is lost even where a model's stems do not add up to it
-        rest = y.copy()
-        for stem in group:
-            rest -= stems[stem]
-        outputs["minus-" + "-".join(group)] = rest
-    written = {}
-    for name, samples in outputs.items():
-        path = job.folder / f"{name}.{codec}"
-        save(path, samples, sr)
-        written[name] = str(path)
-    return Separated(input=job.shown, duration_s=y.shape[1] / sr, separate_s=separate_s, stems=written)
-
-
 def _free_name(relative: Path, taken: set[str]) -> Path:
-    """Folder for a file's stems that no earlier file has, on file systems that ignore case too."""
+    """Name for a file's stems that no earlier file has, on file systems that ignore case too."""
     stem = relative.name.removesuffix(".stem.mp4") if relative.name.endswith(".stem.mp4") else relative.stem
     candidates = (relative.with_name(name) for name in _names(stem.rstrip(". ") or relative.name, relative.name))
     free = next(one for one in candidates if str(one).casefold() not in taken)

@@ -1,18 +1,21 @@
-"""`mir separate` and `mir evaluate`: what is written and printed, with a separator that only looks like one."""
+"""`mir separate`: what is written and printed, with a separator that only looks like one."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from mir.cli import evaluate, separate
+from mir.cli import separate
 from mir.cli.app import _exit_code, _message
 from separation.audio import load, probe, save
 
@@ -21,23 +24,32 @@ STEMS = ("vocals", "drums", "bass", "other")
 SHARES = {"vocals": 0.4, "drums": 0.3, "bass": 0.2, "other": 0.1}
 
 app = typer.Typer()
-for module in (separate, evaluate):
-    module.register(app)
+app.callback()(lambda: None)  # or the one command would have no name
+separate.register(app)
 
 
 class FakeSeparator:
     """Fixed shares of the mixture."""
 
     made: list[tuple[str, object]] = []  # noqa: RUF012 - reset for each test
+    options: dict[str, object] = {}  # noqa: RUF012
 
-    def __init__(self, model="mir-4s", weights=None):
+    def __init__(self, model="mir-4s", weights=None, **options):
         self.model, self.stems, self.sr = model, STEMS, SR
         FakeSeparator.made.append((model, weights))
+        FakeSeparator.options = options
 
-    def separate(self, y, sr):
-        if y.shape[1] == 1234:
+    def n_channels_out(self, n_channels):
+        return n_channels
+
+    def run(self, audio, *, sr_out, stems, with_mixture):
+        n_samples = 0
+        for y in audio.blocks:
+            n_samples += y.shape[1]
+            chunk = {stem: np.float32(SHARES[stem]) * y for stem in stems}
+            yield chunk | ({"mixture": y} if with_mixture else {})
+        if n_samples == 1234:
             raise OSError("no space left on device")
-        return {stem: np.float32(share) * y for stem, share in SHARES.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +58,7 @@ def _fake(monkeypatch):
     module.Separator = FakeSeparator
     monkeypatch.setitem(sys.modules, "separation.separator", module)
     monkeypatch.setattr(FakeSeparator, "made", [])
+    monkeypatch.setattr(FakeSeparator, "options", {})
     monkeypatch.delenv("MIR_MODEL", raising=False)
 
 
@@ -204,37 +217,163 @@ def test_model_and_weights_are_passed_on(tmp_path):
     assert FakeSeparator.made == [("spleeter:4stems", tmp_path)]
 
 
-@pytest.fixture
-def data(tmp_path):
-    for number, name in enumerate(("train/A - One", "train/Meaxic - Take A Step")):
-        for stem, share in SHARES.items():
-            seed = number * 10 + int(100 * share)
-            save(tmp_path / "data" / name / f"{stem}.wav", music(2 * SR, seed, 1), SR, subtype="FLOAT")
-    return tmp_path / "data"
+def test_options_reach_the_model(tmp_path):
+    save(tmp_path / "a.wav", music(), SR)
+    words = ("--precision", "bfloat16", "--mask-extension", "average", "--mwf")
+    assert run("separate", tmp_path / "a.wav", "-o", tmp_path / "o", *words)[0] == 0
+    assert FakeSeparator.options == {"precision": "bfloat16", "mask_extension": "average", "mwf": True}
 
 
-def test_evaluate_prints_and_keeps_the_report(data, tmp_path):
-    code, stdout, _ = run("evaluate", data, "--json", "-o", tmp_path / "reports" / "r.json")
-    assert code == 0
-    (report,) = lines(stdout)
-    assert (report["model"], report["tracks"], report["split"]) == ("mir-4s", 1, "valid")
-    for metric in ("sdr", "sir", "sar", "isr"):
-        assert tuple(report[metric]) == STEMS
-    assert report["mean_sdr"] == pytest.approx(np.mean(list(report["sdr"].values())))
-    assert [row["track"] for row in report["per_track"]] == ["Meaxic - Take A Step"]
-    assert json.loads((tmp_path / "reports" / "r.json").read_text("utf-8")) == report
-    code, stdout, _ = run("evaluate", data, "--split", "all", "--baseline", "mixture")
-    assert code == 0
-    assert stdout.startswith("stem\tsdr_db\tisr_db\tsir_db\tsar_db\n")
-    assert "mixture: mean SDR -4." in stdout
-    assert ", over 2 tracks" in stdout
+def test_a_part_of_a_file(tmp_path):
+    y = music(8 * SR)
+    save(tmp_path / "a.wav", y, SR)
+    words = ("--offset", "2.5", "--duration", "3", "--stems", "drums", "--json")
+    (line,) = lines(run("separate", tmp_path / "a.wav", "-o", tmp_path / "o", *words)[1])
+    assert line["duration_s"] == 3.0
+    part = y[:, int(2.5 * SR) : int(5.5 * SR)]
+    np.testing.assert_allclose(load(line["stems"]["drums"])[0], 0.3 * part, atol=1e-4)
 
 
-def test_evaluate_refuses_what_makes_no_sense(data, tmp_path):
-    assert run("evaluate", data, "--baseline", "hpss", "--model", "mir-4s")[0] == 2
-    assert run("evaluate", data, "--baseline", "magic")[0] == 2
-    assert run("evaluate", data, "-o", tmp_path)[0] == 2
-    code, _, stderr = run("evaluate", data, "--split", "test")
-    assert code == 1
-    assert "it has train, valid" in stderr
-    assert run("evaluate", tmp_path / "nowhere")[0] == 1
+@pytest.mark.parametrize(("depth", "error"), [("16", 2e-5), ("24", 1e-7), ("float", 0.0)])
+def test_bit_depths(tmp_path, depth, error):
+    y = music()
+    save(tmp_path / "a.wav", y, SR, subtype="FLOAT")
+    words = ("--bit-depth", depth, "--stems", "bass", "--json")
+    (line,) = lines(run("separate", tmp_path / "a.wav", "-o", tmp_path / "o", *words)[1])
+    np.testing.assert_allclose(load(line["stems"]["bass"])[0], np.float32(0.2) * y, atol=error, rtol=0)
+
+
+def test_clip_modes(tmp_path):
+    y = 4.0 * music(3 * SR)
+    save(tmp_path / "a.wav", y, SR, subtype="FLOAT")
+    peak = float(np.abs(y).max())
+
+    def stems(*words):
+        (line,) = lines(run("separate", tmp_path / "a.wav", "-o", tmp_path / "o", "--json", *words)[1])
+        assert [path.name for path in (tmp_path / "o").rglob("*") if path.name.startswith(".")] == []
+        return {stem: load(path)[0] for stem, path in line["stems"].items()}
+
+    both = ("--stems", "vocals,bass")
+    clamped = stems(*both, "--clip-mode", "clamp", "--bit-depth", "24")
+    np.testing.assert_allclose(clamped["vocals"], np.clip(0.4 * y, -1, 1), atol=1e-6)
+    rescaled = stems(*both, "--clip-mode", "rescale", "--bit-depth", "24")
+    for stem in ("vocals", "bass"):  # one gain for both, so that levels among stems stay
+        np.testing.assert_allclose(rescaled[stem], SHARES[stem] * y / (0.4 * peak), atol=1e-6)
+    kept = stems(*both, "--clip-mode", "none", "--bit-depth", "float")
+    np.testing.assert_array_equal(kept["vocals"], np.float32(0.4) * y)
+    quiet = stems("--stems", "other", "--clip-mode", "rescale", "--bit-depth", "float")
+    np.testing.assert_allclose(quiet["other"], 0.1 * y, atol=1e-6)  # never turned up
+
+
+def test_filename_format(tmp_path):
+    for name in ("in/x/song.wav", "in/y/song.wav"):
+        save(tmp_path / name, music(), SR)
+    words = ("--filename-format", "{foldername}-{filename} ({instrument}).{codec}", "--stems", "bass", "--json")
+    made = lines(run("separate", tmp_path / "in", "-o", tmp_path / "o", *words)[1])
+    assert [line["stems"]["bass"] for line in made] == [
+        str(tmp_path / "o" / "x" / "x-song (bass).wav"),
+        str(tmp_path / "o" / "y" / "y-song (bass).wav"),
+    ]
+
+
+def test_names_that_would_be_shared_are_refused(tmp_path):
+    for name in ("in/a.wav", "in/b.wav"):
+        save(tmp_path / name, music(), SR)
+    code, _, stderr = run("separate", tmp_path / "in", "-o", tmp_path / "o", "--filename-format", "{instrument}.wav")
+    assert code == 2
+    assert "would both be written" in stderr
+    code, _, stderr = run("separate", tmp_path / "in", "-o", tmp_path / "o", "--filename-format", "{filename}.wav")
+    assert code == 2
+    assert "{instrument}" in stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_skip_existing(tmp_path):
+    for name in ("in/a.wav", "in/b.wav"):
+        save(tmp_path / name, music(), SR)
+    words = ("separate", tmp_path / "in", "-o", tmp_path / "o", "--skip-existing", "--json")
+    first = lines(run(*words)[1])
+    Path(first[0]["stems"]["bass"]).unlink()
+    stamp = Path(first[1]["stems"]["bass"]).stat().st_mtime_ns
+    second = {line["input"]: line for line in lines(run(*words)[1])}
+    assert [line.get("skipped", False) for line in (second[one["input"]] for one in first)] == [False, True]
+    assert Path(first[1]["stems"]["bass"]).stat().st_mtime_ns == stamp
+    FakeSeparator.made.clear()
+    third = lines(run(*words)[1])
+    assert all(line["skipped"] for line in third)
+    assert FakeSeparator.made == []  # nothing to do loads nothing
+    assert [line["stems"] for line in third] == [line["stems"] for line in first]
+
+
+def test_what_a_killed_run_left_is_swept_up(tmp_path):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = int(done.stdout)
+    save(tmp_path / "a.wav", music(), SR)
+    folder = tmp_path / "o" / "a"
+    folder.mkdir(parents=True)
+    stale, scratch = folder / f".{dead}-0badcafe.unfinished", folder / f".{dead}-scratch.unfinished"
+    stale.write_bytes(b"half a stem")
+    scratch.mkdir()
+    (scratch / "0.wav").write_bytes(b"half a stem")
+    alive = folder / f".{os.getpid()}-0badcafe.unfinished"
+    alive.write_bytes(b"somebody is at it")
+    other = folder / ".hidden"
+    other.write_bytes(b"not ours")
+    assert run("separate", tmp_path / "a.wav", "-o", tmp_path / "o")[0] == 0
+    assert not stale.exists()
+    assert not scratch.exists()
+    assert alive.exists()
+    assert other.exists()
+
+
+def test_tags_and_stem_files(tmp_path):
+    from mutagen.flac import FLAC
+    from mutagen.mp4 import MP4
+
+    from separation.stem_mp4 import read_stem_box
+
+    save(tmp_path / "a.flac", music(2 * SR), SR)
+    tagged = FLAC(tmp_path / "a.flac")
+    tagged["title"], tagged["artist"] = "Sōng", "Somebody"
+    tagged.save()
+    (line,) = lines(run("separate", tmp_path / "a.flac", "-o", tmp_path / "o", "--codec", "flac", "--json")[1])
+    written = FLAC(line["stems"]["vocals"])
+    assert (written["title"], written["artist"]) == (["Sōng (vocals)"], ["Somebody"])
+    words = ("--codec", "flac", "--no-tags", "--json")
+    (line,) = lines(run("separate", tmp_path / "a.flac", "-o", tmp_path / "o", *words)[1])
+    assert "title" not in (FLAC(line["stems"]["vocals"]).tags or {})
+    (line,) = lines(run("separate", tmp_path / "a.flac", "-o", tmp_path / "o", "--codec", "stem.mp4", "--json")[1])
+    path = tmp_path / "o" / "a.stem.mp4"
+    assert set(line["stems"].values()) == {str(path)}
+    assert [stem["name"].lower() for stem in read_stem_box(path)["stems"]] == ["drums", "bass", "other", "vocals"]
+    assert MP4(path)["\xa9nam"] == ["Sōng"]
+    drums, _ = load(path, stream=1)
+    mixture, _ = load(path, stream=0)
+    assert np.corrcoef(drums[0], mixture[0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--bit-depth", "32"), "no bit depth '32': choose from 16, 24, float"),
+        (("--codec", "mp3", "--bit-depth", "24"), "sample formats are for wav and flac"),
+        (("--codec", "mp3", "--bitrate", "fast"), "as 192k or 192000"),
+        (("--bitrate", "192k"), "lossless and has no bit rate"),
+        (("--clip-mode", "none"), "--bit-depth float"),
+        (("--clip-mode", "soft"), "choose from clamp, rescale, none"),
+        (("--codec", "stem.mp4", "--stems", "drums"), "holds exactly drums, bass, other, vocals"),
+        (("--codec", "stem.mp4", "--minus", "drums"), "holds exactly"),
+        (("--filename-format", "../{filename}/{instrument}"), "inside the output folder"),
+        (("--filename-format", "/absolute/{instrument}"), "inside the output folder"),
+        (("--filename-format", "{filename.__class__}"), "no field {filename.__class__}"),
+        (("--filename-format", "{instrument!r}"), "no field {instrument}"),
+        (("--filename-format", "{oops"), "--filename-format"),
+        (("--mask-extension", "mirror"), "choose from zeros, average"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path, words, message):
+    save(tmp_path / "a.wav", music(), SR)
+    code, _, stderr = run("separate", tmp_path / "a.wav", "-o", tmp_path / "o", *words)
+    assert code == 2
+    assert message in stderr
+    assert not (tmp_path / "o").exists()
