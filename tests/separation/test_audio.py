@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from separation import audio, encode
+from separation import audio, writers
 from separation.errors import AudioInvalid
 
 CODECS = ("wav", "flac", "ogg", "m4a", "mp3", "opus")
@@ -199,12 +199,11 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
     audio.save(path, smooth_noise(1, 1000), 44100)
     old = path.read_bytes()
 
-    def fail(target: Path, *_: object) -> None:
-        target.write_bytes(b"half")
-        raise OSError("disk full")
+    def fail(sink: writers.WavSink) -> None:
+        raise OSError(28, "disk full")
 
-    monkeypatch.setattr(encode, "_write_sndfile", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(writers.WavSink, "finish", fail)
+    with pytest.raises(OSError, match=r"cannot write .*x\.wav: disk full"):
         audio.save(path, smooth_noise(1, 1000, seed=1), 44100)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]

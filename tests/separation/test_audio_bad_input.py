@@ -12,19 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from damaged import JPEG, Damaged, make_corpus, signal
 
 from separation import audio
+from separation.decode import open_audio
 from separation.errors import AudioMissing, AudioUnreadable, SeparationError
+from separation.files import open_file
+from separation.source import open_source
 
 SR = 44100
-JPEG = bytes.fromhex(
-    "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f141d1a1f1e1d1a1c1c"
-    "20242e2720222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b080001000101011100ffc4001f0000010501010101010100"
-    "000000000000000102030405060708090a0bffc400b5100002010303020403050504040000017d0102030004110512213141061351610722711432"
-    "8191a1082342b1c11552d1f02433627282090a161718191a25262728292a3435363738393a434445464748494a535455565758595a6364656667"
-    "68696a737475767778797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4"
-    "d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9faffda0008010100003f00d2cf20ffd9"
-)
 
 
 def music(seconds: float, n_channels: int = 2, sr: int = SR, seed: int = 0) -> np.ndarray:
@@ -172,8 +168,9 @@ def test_odd_rates_widths_and_channels(tmp_path, sr, n_channels, subtype):
     path = tmp_path / "odd.wav"
     soundfile.write(path, y.T, sr, subtype=subtype)
     for exact in (True, False):  # libsndfile and FFmpeg agree
-        loaded, rate, damaged = audio._decode(path, 0.0, None, 0, exact=exact)
-        assert (rate, damaged) == (sr, False)
+        with open_file(path) as file, open_audio(file, exact=exact) as reader:
+            loaded = np.concatenate(list(reader.blocks()), axis=1)
+        assert (reader.info.sample_rate_hz, reader.damaged) == (sr, False)
         assert loaded.shape == y.shape
         np.testing.assert_allclose(loaded, y, atol=0.02 if subtype == "PCM_U8" else 4e-5)
     resampled, rate = audio.load(path, sr=44100)
@@ -184,9 +181,12 @@ def test_odd_rates_widths_and_channels(tmp_path, sr, n_channels, subtype):
 def test_both_decoders_agree_on_every_sample(tmp_path):
     for name in ("x.wav", "x.flac"):
         audio.save(tmp_path / name, music(1.0), SR)
-        exact, _, _ = audio._decode(tmp_path / name, 0.25, 0.5, 0, exact=True)
-        other, _, _ = audio._decode(tmp_path / name, 0.25, 0.5, 0, exact=False)
-        np.testing.assert_array_equal(exact, other)
+        decoded = []
+        for exact in (True, False):
+            with open_file(tmp_path / name) as file, open_audio(file, exact=exact) as reader:
+                decoded.append(np.concatenate(list(reader.blocks(SR // 4)), axis=1))
+        assert decoded[0].shape == (2, SR - SR // 4)
+        np.testing.assert_array_equal(*decoded)
 
 
 @pytest.mark.parametrize(
@@ -308,3 +308,65 @@ def test_damaged_files_leave_nothing_on_stderr(
     with pytest.raises(AudioUnreadable):
         audio.load(path)
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Damaged]:
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def blocks_of(path: Path) -> np.ndarray:
+    with open_source(path) as source:
+        return np.concatenate(list(source.blocks), axis=1)
+
+
+def test_every_damaged_file_is_an_error_of_ours_or_a_correct_part(corpus, capfd):
+    original = signal()
+    wrong, outcomes = [], set()
+    for damaged in corpus:
+        for function in (audio.probe, audio.packet_hash, audio.load, blocks_of):
+            try:
+                result = function(damaged.path)
+                outcome = "audio"
+            except (AudioUnreadable, AudioMissing) as error:
+                outcome = "error"
+                if damaged.path.name not in str(error):
+                    wrong.append(f"{damaged.path.name}: {error}")
+            if function not in (audio.load, blocks_of):
+                continue
+            outcomes.add((damaged.kind, outcome))
+            if damaged.expectation not in ("either", outcome):
+                wrong.append(f"{damaged.path.name} ({damaged.kind}): {outcome} from {function.__name__}")
+            if outcome == "error":
+                continue
+            y = result[0] if function is audio.load else result
+            if y.dtype != np.float32 or not y.size or not np.isfinite(y).all():
+                wrong.append(f"{damaged.path.name}: {y.dtype} {y.shape}, finite: {np.isfinite(y).all()}")
+            if damaged.n_exact is not None and (
+                y.shape[1] < damaged.n_exact or not np.array_equal(y, original[:, : y.shape[1]])
+            ):
+                wrong.append(f"{damaged.path.name}: not the first samples ({y.shape[1]} of {damaged.n_exact})")
+    assert wrong == []
+    assert len(corpus) > 100
+    assert {("cut off", "audio"), ("cut off", "error"), ("bits flipped", "audio"), ("no audio", "error")} <= outcomes
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_damaged_file_takes_much_memory(corpus):
+    """In a process that may not have 200 MB more than it starts with, so that even an untouched allocation shows."""
+    code = (
+        "import logging, resource, sys; from pathlib import Path; import av, soundfile, soxr\n"
+        "from separation import audio; from separation.errors import SeparationError\n"
+        "logging.disable()\n"
+        "size = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + 200_000_000,) * 2)\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    for function in (audio.probe, audio.packet_hash, audio.load):\n"
+        "        try: function(path)\n"
+        "        except SeparationError: pass\n"
+    )
+    folder = str(corpus[0].path.parent)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, folder], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
