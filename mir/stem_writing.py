@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -259,7 +260,8 @@ class _Files:
                     name: stack.enter_context(open_writer(path, self.sr, self.n_channels, floats, clamp=False))
                     for name, path in paths.items()
                 }
-                yield lambda chunk: _write_all(writers, chunk)
+                pool = stack.enter_context(ThreadPoolExecutor(len(writers), thread_name_prefix="scratch"))
+                yield lambda chunk: _write_all(writers, chunk, pool)
             gain = np.float32(1.0 / max(1.0, *(writer.peak for writer in writers.values())))
             with self.open() as write, ExitStack() as stack:
                 sources = [stack.enter_context(open_source(path)).blocks for path in paths.values()]
@@ -270,13 +272,14 @@ class _Files:
         from separation.encode import open_writer
 
         clamp = self.options.clip_mode != "none"
+        pool = stack.enter_context(ThreadPoolExecutor(len(self.outputs), thread_name_prefix="encode"))
         writers = {
             name: stack.enter_context(
                 open_writer(path, self.sr, self.n_channels, encoding, clamp=clamp, before_publish=self._tagging(name))
             )
             for name, path in self.outputs.items()
         }
-        return lambda chunk: _write_all(writers, chunk)
+        return lambda chunk: _write_all(writers, chunk, pool)
 
     def _stem_file(self, stack: ExitStack) -> Write:
         from separation.stem_mp4 import open_stem_writer
@@ -293,6 +296,7 @@ class _Files:
         return (lambda path: carry(self.job.path, path, stem=stem)) if self.options.tags else None
 
 
-def _write_all(writers: Mapping[str, AudioWriter], chunk: Chunk) -> None:
-    for name, writer in writers.items():
-        writer.write(chunk[name])
+def _write_all(writers: Mapping[str, AudioWriter], chunk: Chunk, pool: Executor) -> None:
+    """Write to all files at once: encoders let go of Python's lock, and some take longer than separating does."""
+    for done in [pool.submit(writer.write, chunk[name]) for name, writer in writers.items()]:
+        done.result()

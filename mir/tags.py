@@ -54,7 +54,7 @@ _YEAR = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
 _SUFFIX = re.compile(r"(?:\.stem\.mp4|(?<=.)\.[a-z0-9]{1,5})$", re.IGNORECASE)
 _ID3_GENRE = re.compile(r"\(?(\d{1,3})\)?$")
 
-_BROKEN = (
+BROKEN = (
     ValueError,
     KeyError,
     IndexError,
@@ -67,7 +67,7 @@ _BROKEN = (
 )
 """What tag readers raise on broken blocks besides their own error."""
 
-_FIELDS: dict[str, tuple[str, ...]] = {
+FIELDS: dict[str, tuple[str, ...]] = {
     # field → keys in ID3, Vorbis comments and APE (lower case), MP4 and ASF
     "title": ("TIT2", "title", "\xa9nam", "Title"),
     "artist": ("TPE1", "artist", "\xa9ART", "Author"),
@@ -82,6 +82,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "compilation": ("TCMP", "compilation", "cpil", "WM/IsCompilation"),
 }  # fmt: skip
+"""What `read_tags` reads, and under which keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def read_tags(path: str | Path) -> Tags:
         and empty where their numbers differ.
     """
     path = Path(path)
-    raw = _raw_tags(path)
+    raw = raw_tags(path, FIELDS)
     name = parse_name(path.name)
     album = _first(raw["album"])
     album_artist = _first(raw["album_artist"])
@@ -186,28 +187,28 @@ def _folder_artist(path: Path, album: str | None) -> str | None:
     return name
 
 
-def _raw_tags(path: Path) -> dict[str, list[str]]:
-    """Every field of `_FIELDS` as a list of clean strings, empty where the file does not say."""
+def raw_tags(path: Path, wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Every wanted field, of the first of its keys that the file has, as clean strings; empty where it says nothing."""
     import mutagen
     from mutagen.id3 import ID3
 
-    fields: dict[str, list[str]] = {field: [] for field in _FIELDS}
+    fields: dict[str, list[str]] = {field: [] for field in wanted}
     tags: Any = None
     try:
         opened = mutagen.File(path)
         tags = None if opened is None else opened.tags
-    except (mutagen.MutagenError, *_BROKEN) as error:
+    except (mutagen.MutagenError, *BROKEN) as error:
         logger.info("%s: tags not readable as its own format (%s)", path, error)
     if tags is None:
         try:  # an ID3 block can stand before sound that the tag reader does not know
             tags = ID3(path)
-        except (mutagen.MutagenError, *_BROKEN):
+        except (mutagen.MutagenError, *BROKEN):
             return fields
-    for field, keys in _FIELDS.items():
+    for field, keys in wanted.items():
         for key in keys:
             try:
                 found = _strings(_lookup(tags, key))
-            except (mutagen.MutagenError, *_BROKEN) as error:
+            except (mutagen.MutagenError, *BROKEN) as error:
                 logger.info("%s: tag %s not readable (%s)", path, key, error)
                 continue
             if found:
@@ -216,9 +217,9 @@ def _raw_tags(path: Path) -> dict[str, list[str]]:
     return fields
 
 
-def _lookup(tags: Mapping[str, Any], key: str) -> object:
+def _lookup(tags: Any, key: str) -> object:  # noqa: ANN401 - mutagen carries no types
     try:
-        return tags.get(key)
+        return tags.getall(key) if hasattr(tags, "getall") else tags.get(key)  # ID3's "COMM:" has every language
     except (KeyError, ValueError, TypeError):  # a tag type that refuses another type's keys
         return None
 
