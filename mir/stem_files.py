@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -128,10 +129,10 @@ def plan(paths: Iterable[str | Path], out: str | Path) -> Plan:
     for given in paths:
         scanned = scan([given])
         result.failures.extend(scanned.failures)
-        root = Path(given).expanduser().resolve()
+        root = Path(os.path.realpath(Path(given).expanduser()))  # Path.resolve raises where a link leads to itself
         for file in scanned.files:
             path = Path(file.path)
-            written = target.resolve()
+            written = Path(os.path.realpath(target))
             if written != root and written.is_relative_to(root) and path.is_relative_to(written):
                 continue
             if root.is_dir() and path.is_relative_to(root):

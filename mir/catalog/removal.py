@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def forget_path(catalog: Catalog, path: str | Path) -> int:
     NotInCatalog
         Where the catalog knows no file there.
     """
-    wanted = str(Path(path).expanduser().resolve())
+    wanted = os.path.realpath(Path(path).expanduser())
     with catalog.read() as con:
         rows = con.execute(
             "SELECT path, track_id FROM files WHERE path = ? OR starts_with(path, ?)",

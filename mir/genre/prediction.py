@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def predict(catalog: Catalog, query: str, *, run_id: str | None = None, separato
         from separation.audio import packet_hash
 
         files = known_files(catalog)
-        known = files.get(str(path.resolve()))
+        known = files.get(os.path.realpath(path))
         if known is None or known.track_id is None:
             # The same audio elsewhere is the same track.
             audio_hash = packet_hash(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,7 @@ def _track_at(catalog: Catalog, path: Path) -> Query | None:
     with catalog.read() as con:
         row = con.execute(
             "SELECT t.track_id, t.title FROM files AS f JOIN tracks AS t USING (track_id) WHERE f.path IN (?, ?)",
-            [str(path.resolve()), str(path)],
+            [os.path.realpath(path), str(path)],
         ).fetchone()
     return None if row is None else Query("track", row[1], track_id=row[0])
 
