@@ -38,7 +38,13 @@ LIBRARIES = (
 _LEAST_MEMORY_GB = 2.0
 _LEAST_DISK_GB = 1.0
 _LOCK_WAIT_S = 0.5
-_FEATURES = {"AVX2": "avx2", "AVX-512": "avx512f", "AMX": "amx_tile", "NEON": "asimd"}
+_FEATURES = {
+    "AVX2": "avx2",
+    "AVX-512": "avx512f",
+    "bfloat16 (AVX-512)": "avx512_bf16",
+    "bfloat16 (AMX)": "amx_bf16",
+    "NEON": "asimd",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,11 +116,11 @@ def _exit_code(error: Exception) -> int | None:
     from features.errors import FeatureError
     from indexes.errors import IndexesError
     from mir.errors import MirError
-    from separation.errors import ConfigInvalid, ModelUnknown, SeparationError
+    from separation.errors import ConfigInvalid, ModelUnknown, PrecisionUnsupported, SeparationError, StemUnknown
 
     if isinstance(error, MirError):
         return error.exit_code
-    if isinstance(error, ConfigInvalid | ModelUnknown):
+    if isinstance(error, ConfigInvalid | ModelUnknown | PrecisionUnsupported | StemUnknown):
         return 2
     if isinstance(error, SeparationError | FeatureError | IndexesError | OSError):
         return 1

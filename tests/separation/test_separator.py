@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from separation import Separator
-from separation.errors import AudioInvalid, ModelUnknown, WeightsDamaged, WeightsMissing
+from separation.audio import load, save
+from separation.errors import AudioInvalid, ModelUnknown, PrecisionUnsupported, WeightsDamaged, WeightsMissing
 from separation.models import available, find, source_id, verify
+from separation.source import open_source
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,89 @@ def test_other_rates_come_back_at_their_own(separator: Separator) -> None:
     assert all(stem.shape == y.shape for stem in stems.values())
     middle = slice(2000, -2000)
     np.testing.assert_allclose(sum(stems.values())[:, middle], y[:, middle], atol=1e-3)
+
+
+@pytest.mark.parametrize("sr", [8000, 11_025, 16_000])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_file_in_a_stream_is_the_whole_file(separator: Separator, tmp_path: Path, sr: int, channels: int) -> None:
+    y = noise(channels, 41_234)
+    save(tmp_path / "a.wav", y, sr, subtype="FLOAT")
+    whole = separator.separate(y, sr)
+    with (tmp_path / "a.wav").open("rb") as file:
+        for source in (tmp_path / "a.wav", str(tmp_path / "a.wav"), file):
+            chunks = list(separator.stream(source))
+            assert len(chunks) > 1
+            for stem in separator.stems:
+                streamed = np.concatenate([chunk[stem] for chunk in chunks], axis=1)
+                assert streamed.shape == y.shape
+                np.testing.assert_allclose(streamed, whole[stem], atol=1e-5)
+
+
+def test_a_part_of_a_file_and_another_rate(separator: Separator, tmp_path: Path) -> None:
+    y = noise(2, 40_000)
+    save(tmp_path / "a.flac", y, 8000)
+    part = separator.separate(load(tmp_path / "a.flac", offset_s=1.5, duration_s=2.0)[0], 8000)
+    chunks = list(separator.stream(tmp_path / "a.flac", offset_s=1.5, duration_s=2.0, stems=("bass",)))
+    assert all(tuple(chunk) == ("bass",) for chunk in chunks)
+    # alone it is synthesised, among all of them it may be what the others leave
+    np.testing.assert_allclose(np.concatenate([c["bass"] for c in chunks], axis=1), part["bass"], atol=1e-5)
+    there = [chunk["bass"] for chunk in separator.stream(tmp_path / "a.flac", sr_out=22_050, stems=("bass",))]
+    assert sum(y.shape[1] for y in there) == round(40_000 * 22_050 / 8000)
+
+
+def test_the_mixture_comes_beside_its_stems(separator: Separator) -> None:
+    y = noise(2, 30_000)
+    with open_source([y], sr=12_000) as audio:
+        chunks = list(separator.run(audio, with_mixture=True))
+    assert all(chunk["mixture"].shape == chunk["drums"].shape for chunk in chunks)
+    np.testing.assert_array_equal(np.concatenate([chunk["mixture"] for chunk in chunks], axis=1), y)
+
+
+def test_arrays_need_their_rate(separator: Separator) -> None:
+    with pytest.raises(AudioInvalid, match="give it as sr"):
+        next(separator.stream([noise(2, 100)]))
+
+
+def test_a_stream_left_early_leaves_no_thread(separator: Separator) -> None:
+    before = threading.active_count()
+    stream = separator.stream((noise(2, 5000) for _ in range(1000)), sr=8000)
+    next(stream)
+    stream.close()
+    assert threading.active_count() == before
+
+
+def test_what_goes_wrong_upstream_comes_through(separator: Separator) -> None:
+    def broken() -> Iterator[np.ndarray]:
+        yield noise(2, 30_000)
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(separator.stream(broken(), sr=8000))
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 5])
+def test_the_number_of_workers_changes_nothing(separator: Separator, n_workers: int) -> None:
+    y = noise(2, 60_000)
+    with patch("separation.separator.usable_cores", lambda: n_workers):
+        stems = separator.separate(y, 8000)
+    for stem, samples in separator.separate(y, 8000).items():
+        np.testing.assert_allclose(stems[stem], samples, atol=1e-6)
+
+
+def test_precision_is_checked_not_imitated(tiny_weights: Path, separator: Separator, monkeypatch) -> None:
+    monkeypatch.setattr("separation.backend.processor_flags", lambda: frozenset({"avx2"}))
+    with pytest.raises(PrecisionUnsupported, match="avx512_bf16"):
+        Separator("tiny", tiny_weights, precision="bfloat16")
+    with pytest.raises(PrecisionUnsupported, match="float32, bfloat16"):
+        Separator("tiny", tiny_weights, precision="float8")
+    monkeypatch.setattr("separation.backend.processor_flags", lambda: frozenset({"avx512_bf16"}))
+    coarse = Separator("tiny", tiny_weights, precision="bfloat16")
+    assert coarse.source_id.endswith(":bfloat16")
+    y = noise(2, 20_000)
+    for stem, samples in coarse.separate(y, 8000).items():
+        assert samples.dtype == np.float32
+        exact = separator.separate(y, 8000)[stem]
+        assert 0 < np.linalg.norm(samples - exact) < 0.05 * np.linalg.norm(exact)
 
 
 def test_silence_stays_silent(separator: Separator) -> None:
