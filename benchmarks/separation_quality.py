@@ -1,6 +1,6 @@
 """SDR, SIR, SAR and ISR of mir-4s on the validation tracks, beside baselines that need no network.
 
-`python -m benchmarks separation_quality --data DATA`: what `mir evaluate` prints for each of them.
+`python -m benchmarks separation_quality --data DATA`: what `mir evaluate --baselines` prints, and its report as JSON.
 """
 
 from __future__ import annotations
@@ -11,27 +11,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUNS = (
-    ("--model", "mir-4s"),
-    ("--baseline", "equaliser"),
-    ("--baseline", "hpss"),
-    ("--baseline", "mixture"),
-    ("--baseline", "oracle"),
-)
-
 
 def main() -> None:
-    """Score each, and print them side by side."""
+    """Score them, and print them side by side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    folder = parser.parse_args().data / "musdb18-7s"
-    for run in RUNS:
-        command = [sys.executable, "-m", "mir.cli", "evaluate", str(folder), "--split", "valid", "--json", *run]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        row = json.loads(out.splitlines()[-1])
+    parser.add_argument("--model", default="mir-4s")
+    arguments = parser.parse_args()
+    command = [sys.executable, "-m", "mir.cli", "evaluate", str(arguments.data / "musdb18-7s")]
+    command += ["--model", arguments.model, "--baselines", "--split", "valid", "--json"]
+    out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    report = json.loads(out)
+    report.pop("per_track")
+    for row in (report, *report["baselines"].values()):
         stems = "  ".join(f"{stem} {sdr:6.2f}" for stem, sdr in row["sdr"].items())
-        print(f"{run[1]:10s} mean SDR {row['mean_sdr']:6.2f} dB   {stems}")
-        print(json.dumps({key: row[key] for key in row if key != "per_track"}))
+        print(f"{row['model']:10s} mean SDR {row['mean_sdr']:6.2f} dB   {stems}")
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

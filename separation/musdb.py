@@ -1,8 +1,10 @@
-"""Tracks with their true stems, in the two layouts that MUSDB18 is published in.
+"""Tracks with their true stems, in the layouts that MUSDB18 is published in, and folders like them.
 
-- `.stem.mp4` files, five audio streams each, with a `manifest.csv` (columns `file`, `split`) or in folders `train` and
-  `test`;
-- MUSDB18-HQ: a folder a track with `vocals.wav`, `drums.wav`, `bass.wav`, `other.wav`, in folders `train` and `test`.
+- `.stem.mp4` files, five audio streams each (MUSDB18 and its 7-second previews), with a `manifest.csv` (columns `file`,
+  `split`) or in folders `train` and `test`;
+- MUSDB18-HQ: a folder a track, in folders `train` and `test`, with a WAV or FLAC file a stem: `vocals` and, for what no
+  other file holds, `other` or `accompaniment`. There may be any number of stems between (`drums`, `bass`, `piano`, …).
+  `mixture` and `minus-…` are sums of stems, and so is `accompaniment` beside `other`: they are not read.
 
 References
 ----------
@@ -12,14 +14,16 @@ Z. Rafii, A. Liutkus, F.-R. Stöter, S. I. Mimilakis, R. Bittner: The MUSDB18 co
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from separation.audio import load
-from separation.decode import Samples
 from separation.errors import AudioInvalid, AudioMissing
+from separation.samples import Samples
 
 STEMS = ("vocals", "drums", "bass", "other")
 """The four stems, in the order in which they are reported."""
@@ -48,6 +52,9 @@ VALIDATION_TRACKS = frozenset(
 """The standard 14 tracks of `train` that everybody keeps for validation."""
 
 
+_SUFFIXES = (".wav", ".flac")
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """A track whose stems are known."""
@@ -55,7 +62,22 @@ class Track:
     name: str
     split: str
     path: Path
-    """A `.stem.mp4` file, or a folder of WAV files."""
+    """A `.stem.mp4` file, or a folder with a file a stem."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """File of each stem, `STEMS` first; there need not be one where the data set is damaged."""
+        if not self.path.is_dir():
+            return dict.fromkeys(STEMS, self.path)
+        found = {
+            path.stem: path
+            for suffix in reversed(_SUFFIXES)
+            for path in sorted(self.path.glob(f"*{suffix}"))
+            if path.stem != "mixture" and not path.name.startswith((".", "minus-"))
+        }
+        if "other" in found:
+            found.pop("accompaniment", None)
+        return {stem: found[stem] for stem in sorted(found, key=lambda stem: (_rank(stem), stem))}
 
     def load(self) -> tuple[dict[str, Samples], int]:
         """Read the true stems.
@@ -63,7 +85,7 @@ class Track:
         Returns
         -------
         stems : dict of float32, (n_channels, n_samples)
-            In the order of `STEMS`, all of one shape.
+            In the order of `STEMS`, then any others by name, all of one shape.
         sr : int
             Their rate, Hz.
 
@@ -74,12 +96,14 @@ class Track:
         AudioInvalid
             The stems differ in rate or channels, or in length by more than 0.1 s.
         """
+        files = self.files
+        if "vocals" not in files or files.keys().isdisjoint(("other", "accompaniment")):
+            raise AudioMissing(
+                f"{self.path} holds {', '.join(files) or 'no stems'}: a track needs vocals, and other or accompaniment"
+            )
         stems, rates = {}, set()
-        for stem in STEMS:
-            if self.path.is_dir():
-                stems[stem], rate = load(self.path / f"{stem}.wav")
-            else:
-                stems[stem], rate = load(self.path, stream=STREAMS[stem])
+        for stem, path in files.items():
+            stems[stem], rate = load(path, stream=STREAMS[stem] if path == self.path else 0)
             rates.add(rate)
         lengths = [y.shape[1] for y in stems.values()]
         sr = rates.pop()
@@ -89,19 +113,22 @@ class Track:
 
 
 def find_tracks(folder: str | Path, split: str | None = None) -> list[Track]:
-    """List the tracks of a data set, sorted by name.
+    """List the tracks of a data set, sorted by name; names differ from each other.
 
     Parameters
     ----------
     folder
-        MUSDB18 or MUSDB18-HQ.
+        MUSDB18, MUSDB18-HQ, the previews, or a folder laid out like one of them.
     split
-        `train`, `valid` or `test`; None means all. Without a manifest the standard validation tracks are `valid`.
+        `train`, `valid` or `test`; None means all. Without a manifest the standard validation tracks are `valid`, and
+        tracks in no folder of such a name are of split `all`.
 
     Raises
     ------
     AudioMissing
         No such folder, no tracks in it, or none of that split.
+    AudioInvalid
+        The same track twice, in two layouts.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -118,13 +145,17 @@ def find_tracks(folder: str | Path, split: str | None = None) -> list[Track]:
     if not chosen:
         splits = sorted({track.split for track in found})
         raise AudioMissing(f"no tracks of split {split!r} in {root}: it has {', '.join(splits)}")
-    return sorted(chosen, key=lambda track: track.name)
+    return sorted(_distinct(chosen, root), key=lambda track: track.name)
 
 
-def mixture(stems: dict[str, Samples]) -> Samples:
+def mixture(stems: Mapping[str, Samples]) -> Samples:
     """Sum of the stems: after lossy coding the published mixture is not, and would be scored for the codec's errors."""
     total: Samples = np.sum(list(stems.values()), axis=0, dtype=np.float32)
     return total
+
+
+def _rank(stem: str) -> int:
+    return STEMS.index(stem) if stem in STEMS else len(STEMS)
 
 
 def _listed(root: Path, manifest: Path) -> list[Track]:
@@ -139,13 +170,26 @@ def _listed(root: Path, manifest: Path) -> list[Track]:
 
 
 def _laid_out(root: Path) -> list[Track]:
-    files = [path for path in root.rglob("*.stem.mp4") if not path.name.startswith(".")]
-    folders = [
-        path.parent
-        for path in root.rglob("vocals.wav")
-        if all((path.parent / f"{stem}.wav").is_file() for stem in STEMS)
+    files = {path for path in root.rglob("*.stem.mp4") if not path.name.startswith(".")}
+    folders = {path.parent for suffix in _SUFFIXES for path in root.rglob(f"vocals{suffix}")}
+    return [Track(name=_name(path), split=_split(path), path=path) for path in files | folders]
+
+
+def _distinct(tracks: list[Track], root: Path) -> list[Track]:
+    """Name tracks of one name by their whole path below `root`: figures are kept by name."""
+    tracks = list(dict.fromkeys(tracks))
+    count = Counter(track.name for track in tracks)
+    tracks = [
+        track
+        if count[track.name] == 1
+        else replace(track, name=" - ".join((*track.path.relative_to(root).parts[:-1], track.name)))
+        for track in tracks
     ]
-    return [Track(name=_name(path), split=_split(path), path=path) for path in files + folders]
+    paths: dict[str, Path] = {}
+    for track in tracks:
+        if (first := paths.setdefault(track.name, track.path)) != track.path:
+            raise AudioInvalid(f"one track twice: {first} and {track.path}; move one of them out of {root}")
+    return tracks
 
 
 def _name(path: Path) -> str:

@@ -127,7 +127,7 @@ def predict_proba(pipeline: Any, matrix: Matrix, labels: Sequence[str]) -> Matri
 
 def _one_thread() -> AbstractContextManager[Any]:
     """Limit linear algebra to one thread: the sums are in one order, so a repeat gives the same numbers."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
     return limits

@@ -1,0 +1,271 @@
+"""BSS Eval of track after track, in spawned processes while the main one separates, or here.
+
+Linear algebra runs on one thread wherever it runs, so a figure does not depend on how many processes there are. The
+standard pool is no choice: one dead process breaks `ProcessPoolExecutor` for good without saying whose track it was,
+and its workers outlive a main process that is killed. Here every process has a pipe of its own: it ends when the main
+one does, and its death is one track's failure.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from separation.bss_eval import bss_eval
+from separation.errors import SeparationError
+from separation.samples import Samples
+from separation.scores import METRICS, Failure, TrackScore
+
+FAILURES = (SeparationError, OSError, MemoryError, np.linalg.LinAlgError)
+"""Errors that are one track's: it is listed, and the others go on."""
+
+_READY = "ready"
+
+
+class ScorersUnavailable(SeparationError, RuntimeError):
+    """Scoring processes end before they have begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Separated:
+    """A track that is separated and waits to be scored.
+
+    Attributes
+    ----------
+    references, estimates : float32, (n_stems, n_channels, n_samples)
+        True and estimated stems, in the order of `stems`.
+    sr
+        Their rate, Hz; a frame has as many samples.
+    """
+
+    track: str
+    stems: tuple[str, ...]
+    references: Samples
+    estimates: Samples
+    sr: int
+    separate_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the track."""
+        return self.references.shape[-1] / self.sr
+
+    def scored(self, scores: NDArray[np.float64]) -> TrackScore:
+        """Name the numbers: `scores` is `(n_metrics, n_stems, n_frames)`."""
+        frames = {
+            metric: {stem: tuple(values) for stem, values in zip(self.stems, table.tolist(), strict=True)}
+            for metric, table in zip(METRICS, scores, strict=True)
+        }
+        return TrackScore(self.track, round(self.duration_s, 3), round(self.separate_s, 3), frames)
+
+
+def score(separated: Separated) -> TrackScore:
+    """Score a track in this process.
+
+    Raises
+    ------
+    AudioInvalid
+        As `bss_eval`.
+    """
+    return separated.scored(_measure(separated.references, separated.estimates, separated.sr))
+
+
+class Scorers:
+    """Processes that score, started as they are needed and kept until the block ends.
+
+    Parameters
+    ----------
+    n
+        At most how many, and so how many tracks are in memory; 1 scores in this process.
+
+    Examples
+    --------
+    >>> with Scorers(1) as scorers:
+    ...     list(scorers.score([Failure("a track", "not readable")]))
+    [Failure(track='a track', error='not readable')]
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Scorers:
+        self._keep_one_idle()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    def score(self, tracks: Iterable[Separated | Failure]) -> Iterator[TrackScore | Failure]:
+        """Score tracks as they come, and yield results as they are ready; a failure passes through.
+
+        Raises
+        ------
+        ScorersUnavailable
+            A process ended before it was ready.
+        """
+        for track in tracks:
+            if isinstance(track, Failure):
+                yield track
+            elif self._n < 2:
+                yield _outcome(track)
+            else:
+                while self._idle is None:
+                    yield from self._results()
+                self._idle.give(track)
+                del track  # its signals are the process's now
+                self._keep_one_idle()
+                yield from self._results(wait_s=0.0)
+        while any(worker.track is not None for worker in self._workers):
+            yield from self._results()
+
+    @property
+    def _idle(self) -> _Worker | None:
+        return next((worker for worker in self._workers if worker.track is None), None)
+
+    def _keep_one_idle(self) -> None:
+        """Start the next process before it is needed: starting takes a second, in which there is other work."""
+        if self._idle is None and len(self._workers) < self._n and self._n > 1:
+            self._workers.append(_Worker())
+
+    def _results(self, wait_s: float | None = None) -> Iterator[TrackScore | Failure]:
+        """Yield what is finished; without `wait_s`, once something is."""
+        busy = {worker.connection: worker for worker in self._workers if worker.track is not None}
+        for connection in wait(list(busy), wait_s):
+            worker = busy[connection]  # type: ignore[index]
+            result = worker.receive()
+            if result is None:
+                continue
+            if not worker.alive:
+                worker.end()
+                self._workers.remove(worker)
+                self._keep_one_idle()
+            yield result
+
+
+class _Worker:
+    """One process and the track that it has."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.track: Separated | None = None
+        self.alive = True
+        self._ready = False
+        self._process = context.Process(target=_serve, args=(theirs,), name="mir-score", daemon=True)
+        with _ctrl_c_ignored():
+            self._process.start()
+        theirs.close()
+
+    def give(self, track: Separated) -> None:
+        nothing = np.empty((0, 0, track.references.shape[-1]), np.float32)
+        self.track = replace(track, references=nothing, estimates=nothing)
+        with suppress(OSError):  # where it has died, `receive` finds the end of its pipe and says so
+            self.connection.send((track.references.shape, track.sr))
+            for signals in (track.references, track.estimates):
+                for y in signals.reshape(-1, signals.shape[-1]):
+                    self.connection.send_bytes(np.ascontiguousarray(y).data)
+
+    def receive(self) -> TrackScore | Failure | None:
+        """Return what became of the track; None where the process only says that it is there."""
+        message: str | NDArray[np.float64] | None = None
+        with suppress(EOFError, OSError):
+            message = self.connection.recv()
+        if message is None:
+            return self._died()
+        if isinstance(message, str) and message == _READY:
+            self._ready = True
+            return None
+        track, self.track = self.track, None
+        if track is None:
+            return None
+        return Failure(track.track, message) if isinstance(message, str) else track.scored(message)
+
+    def end(self) -> None:
+        self.connection.close()
+        self._process.terminate()
+        self._process.join()
+        self._process.close()
+
+    def _died(self) -> Failure:
+        self._process.join()
+        code = self._process.exitcode or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        if not self._ready:
+            raise ScorersUnavailable(
+                f"the scoring processes do not start ({how}). A script that evaluates needs the line "
+                """`if __name__ == "__main__":` before its first call, because they import the script"""
+            )
+        track, self.track, self.alive = self.track, None, False
+        hint = ", perhaps for lack of memory: try --workers 1" if how == "SIGKILL" else ""
+        return Failure(track.track if track else "", f"the process that scored this track died ({how}{hint})")
+
+
+def _serve(connection: Connection) -> None:
+    """Score what comes until the main process is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(2, 1)  # whatever a library prints: standard output belongs to the main process's data
+    sys.stdout = sys.stderr
+    try:
+        connection.send(_READY)
+        while True:
+            shape, sr = connection.recv()
+            signals = np.empty((2, *shape), np.float32)
+            for y in signals.reshape(-1, shape[-1]):
+                connection.recv_bytes_into(y.data)
+            try:
+                connection.send(_measure(signals[0], signals[1], sr))
+            except FAILURES as error:
+                connection.send(reason(error))
+    except (EOFError, OSError):
+        return
+
+
+def reason(error: BaseException) -> str:
+    """Words for an error: its own, or its kind where it has none."""
+    return str(error) or type(error).__name__
+
+
+def _outcome(track: Separated) -> TrackScore | Failure:
+    try:
+        return score(track)
+    except FAILURES as error:
+        return Failure(track.track, reason(error))
+
+
+def _measure(references: Samples, estimates: Samples, sr: int) -> NDArray[np.float64]:
+    """Scores `(n_metrics, n_stems, n_frames)` in dB, of one-second frames."""
+    import scipy.linalg  # noqa: F401 - the limit holds for libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        result = bss_eval(references, estimates, window=sr, hop=sr)
+    return np.stack([getattr(result, metric) for metric in METRICS])
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Let processes started in this block be born deaf to Ctrl-C, which reaches the whole group of a terminal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
