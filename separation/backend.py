@@ -21,25 +21,25 @@ _BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
 Compiled = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def load_keras(n_threads: int | None = None) -> ModuleType:
+def load_keras(n_calls: int = 1) -> ModuleType:
     """Import Keras on its configured backend (`KERAS_BACKEND`, TensorFlow unless told otherwise).
 
     Parameters
     ----------
-    n_threads
-        Threads inside one operation; None means every core this process may use. Set once: later calls
-        do not change it.
+    n_calls
+        Calls of a network at the same time, by as many threads of ours; they share the cores. Set once: later calls do
+        not change it.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _native_stderr_closed("keras" not in sys.modules):
         if os.environ["KERAS_BACKEND"] == "tensorflow":
-            load_tensorflow(n_threads)
+            load_tensorflow(n_calls)
         import keras
     return keras
 
 
-def load_tensorflow(n_threads: int | None = None) -> ModuleType:
-    """Import TensorFlow; `n_threads` as in `load_keras`."""
+def load_tensorflow(n_calls: int = 1) -> ModuleType:
+    """Import TensorFlow; `n_calls` as in `load_keras`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     first = "tensorflow" not in sys.modules
     with _native_stderr_closed(first):
@@ -47,10 +47,9 @@ def load_tensorflow(n_threads: int | None = None) -> ModuleType:
 
         if first:
             tf.get_logger().setLevel("ERROR")
-            n = n_threads or usable_cores()
             try:
-                tf.config.threading.set_intra_op_parallelism_threads(n)
-                tf.config.threading.set_inter_op_parallelism_threads(n)
+                tf.config.threading.set_intra_op_parallelism_threads(max(1, usable_cores() // n_calls))
+                tf.config.threading.set_inter_op_parallelism_threads(n_calls)
                 tf.config.list_logical_devices()
             except RuntimeError:  # TensorFlow already runs with the threads it was given first
                 pass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from separation.backend import usable_cores
+from separation.backend import load_keras, usable_cores
 from separation.decode import Samples
 from separation.errors import AudioInvalid, ConfigInvalid, StemUnknown
 from separation.models import DEFAULT, load_masker, source_id, spec
@@ -69,11 +69,13 @@ class Separator:
         mask_extension: MaskExtension | None = None,
         mwf: bool = False,
     ) -> None:
+        self._n_workers = min(MOST_WORKERS, usable_cores())
         self.model = str(model)
         self.spec = spec(self.model, weights)
         self.stems = self.spec.stems
         self.sr = self.spec.sr
         self.source_id = source_id(self.model, weights, precision)
+        load_keras(n_calls=self._n_workers)
         self._masker = load_masker(self.model, weights, precision=precision, mask_extension=mask_extension)
         if mwf and not hasattr(self._masker, "estimates"):
             raise ConfigInvalid(f"{self.model} has no Wiener filter; mwf is for Spleeter's models")
@@ -215,7 +217,7 @@ class Separator:
         return tuple(dict.fromkeys(stems))
 
     def _separation(self, wanted: Sequence[str]) -> Separation:
-        return Separation(self._masker, wanted, min(MOST_WORKERS, usable_cores()))
+        return Separation(self._masker, wanted, self._n_workers)
 
     def _stereo(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         for y in blocks:

@@ -123,7 +123,7 @@ def test_what_goes_wrong_upstream_comes_through(separator: Separator) -> None:
 @pytest.mark.parametrize("n_workers", [1, 2, 5])
 def test_the_number_of_workers_changes_nothing(separator: Separator, n_workers: int) -> None:
     y = noise(2, 60_000)
-    with patch("separation.separator.usable_cores", lambda: n_workers):
+    with patch.object(separator, "_n_workers", n_workers):
         stems = separator.separate(y, 8000)
     for stem, samples in separator.separate(y, 8000).items():
         np.testing.assert_allclose(stems[stem], samples, atol=1e-6)
