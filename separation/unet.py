@@ -70,7 +70,7 @@ def build(config: UNetConfig) -> keras.Model:
         ``(batch, n_frames, n_bands, n_channels)`` float32 → masks ``(batch, n_frames, n_bands, 2·n_stems)``
         float32: for the left channel each stem's share, then for the right; each group of `n_stems` sums to 1.
     """
-    from separation.layers import Norm, PlanarDeconv, Share, keras
+    from separation.layers import Norm, Share, keras
 
     layers = keras.layers
     features = layers.Input((config.n_frames, config.n_bands, config.n_channels), name="features")
@@ -92,11 +92,13 @@ def build(config: UNetConfig) -> keras.Model:
         if config.dropout and level >= len(config.filters) - 3:
             x = layers.SpatialDropout2D(config.dropout, name=f"up{level}_drop")(x)
         x = layers.Concatenate(name=f"up{level}_skip")([x, skips.pop()])
-    x = PlanarDeconv(2 * config.n_stems, name="head_logits")(x)
-    x = layers.Reshape((2, config.n_stems, config.n_frames, config.n_bands), name="head_split")(x)
+    n_out = 2 * config.n_stems
+    x = layers.Conv2DTranspose(n_out, 5, strides=2, padding="same", name="head_logits")(x)
+    x = layers.Permute((3, 1, 2), dtype="float32", name="head_planes")(x)
+    x = layers.Reshape((2, config.n_stems, config.n_frames, config.n_bands), dtype="float32", name="head_split")(x)
     x = Share(axis=2, dtype="float32", name=_PLANAR)(x)
     x = layers.Permute((3, 4, 1, 2), dtype="float32", name="head_last")(x)
-    masks = layers.Reshape((config.n_frames, config.n_bands, 2 * config.n_stems), dtype="float32", name="masks")(x)
+    masks = layers.Reshape((config.n_frames, config.n_bands, n_out), dtype="float32", name="masks")(x)
     return keras.Model(features, masks, name="unet")
 
 

@@ -83,8 +83,8 @@ def _unet(magnitudes: keras.KerasTensor, spec: SpleeterSpec, stem: str) -> keras
 
 
 def _activation(kind: Activation, name: str) -> keras.Layer:
-    from keras import layers
+    from separation.layers import Elu, keras
 
     if kind == "leaky_relu":
-        return layers.LeakyReLU(_LEAK, name=name)
-    return layers.Activation(kind, name=name)
+        return keras.layers.LeakyReLU(_LEAK, name=name)
+    return Elu(name=name) if kind == "elu" else keras.layers.ReLU(name=name)
