@@ -12,9 +12,8 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from separation.bss_eval import bss_eval
 from separation.errors import SeparationError
+from separation.processes import ctrl_c_ignored, death
 from separation.samples import Samples
 from separation.scores import METRICS, Failure, TrackScore
 
@@ -168,7 +168,7 @@ class _Worker:
         self.alive = True
         self._ready = False
         self._process = context.Process(target=_serve, args=(theirs,), name="mir-score", daemon=True)
-        with _ctrl_c_ignored():
+        with ctrl_c_ignored():
             self._process.start()
         theirs.close()
 
@@ -204,16 +204,14 @@ class _Worker:
 
     def _died(self) -> Failure:
         self._process.join()
-        code = self._process.exitcode or 0
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        how = death(self._process.exitcode)
         if not self._ready:
             raise ScorersUnavailable(
                 f"the scoring processes do not start ({how}). A script that evaluates needs the line "
                 """`if __name__ == "__main__":` before its first call, because they import the script"""
             )
         track, self.track, self.alive = self.track, None, False
-        hint = ", perhaps for lack of memory: try --workers 1" if how == "SIGKILL" else ""
-        return Failure(track.track if track else "", f"the process that scored this track died ({how}{hint})")
+        return Failure(track.track if track else "", f"the process that scored this track died ({how})")
 
 
 def _serve(connection: Connection) -> None:
@@ -256,16 +254,3 @@ def _measure(references: Samples, estimates: Samples, sr: int) -> NDArray[np.flo
     with threadpool_limits(limits=1):
         result = bss_eval(references, estimates, window=sr, hop=sr)
     return np.stack([getattr(result, metric) for metric in METRICS])
-
-
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Let processes started in this block be born deaf to Ctrl-C, which reaches the whole group of a terminal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

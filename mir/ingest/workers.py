@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from mir.catalog.records import SpaceResult, StemRow
 from mir.errors import MirError
 from mir.ingest.scratch import read_signals
+from separation.processes import ctrl_c_ignored, death
 
 Samples = NDArray[np.float32]
 Describe = Callable[[Mapping[str, Samples], int, str, Sequence[str]], tuple[list[StemRow], list[SpaceResult]]]
@@ -76,7 +76,7 @@ class _Worker:
         self.task: Task | None = None
         self.ready = False
         self.process = context.Process(target=_serve, args=(theirs, describe), name="mir-features", daemon=True)
-        with _environment(ONE_THREAD), _ctrl_c_ignored():
+        with _environment(ONE_THREAD), ctrl_c_ignored():
             self.process.start()
         theirs.close()
 
@@ -180,12 +180,12 @@ class Workers:
             worker.end()
             if not worker.ready:
                 raise WorkersUnavailable(
-                    f"the feature workers do not start ({_death(code)}). A script that ingests needs the line "
+                    f"the feature workers do not start ({death(code)}). A script that ingests needs the line "
                     """`if __name__ == "__main__":` before its first call, because workers import the script"""
                 ) from None
             if task is None:
                 return None
-            return Outcome(task.number, error=f"the feature worker died on this track: {_death(code)}")
+            return Outcome(task.number, error=f"the feature worker died on this track: {death(code)}")
         if message == _READY:
             worker.ready = True
             return None
@@ -240,23 +240,3 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Let processes started in this block be born deaf to Ctrl-C, which reaches the whole group of a terminal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name if -code in signal.Signals._value2member_map_ else str(-code)
-        return f"signal {name}" + (", perhaps for lack of memory" if name == "SIGKILL" else "")
-    return f"exit code {code}"

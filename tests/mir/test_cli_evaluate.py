@@ -18,10 +18,9 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 import typer
-from typer.testing import CliRunner
+from command import invoke
 
 from mir.cli import evaluate
-from mir.cli.app import _exit_code, _message
 from mir.evaluation_pictures import boxplot, write
 from mir.evaluation_runs import write_parquet
 from separation.audio import save
@@ -66,14 +65,7 @@ def _fake(monkeypatch):
 
 
 def run(*words):
-    """Exit code, stdout, and stderr or the message of an error."""
-    outcome = CliRunner().invoke(app, ["evaluate", *(str(word) for word in words)])
-    if outcome.exception is None or isinstance(outcome.exception, SystemExit):
-        return outcome.exit_code, outcome.stdout, outcome.stderr
-    code = _exit_code(outcome.exception)
-    if code is None:
-        raise outcome.exception
-    return code, outcome.stdout, _message(outcome.exception)
+    return invoke(app, "evaluate", *words)
 
 
 def report(*words):

@@ -15,10 +15,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from command import invoke
 
 from mir.cli import models
-from mir.cli.app import _exit_code, _message
 
 FILES = {
     "checkpoint": b'model_checkpoint_path: "model"\n',
@@ -40,14 +39,7 @@ models.register(app)
 
 
 def run(*words):
-    """Exit code, stdout, and the message of an error."""
-    outcome = CliRunner().invoke(app, ["models", *(str(word) for word in words)])
-    if outcome.exception is None or isinstance(outcome.exception, SystemExit):
-        return outcome.exit_code, outcome.stdout, outcome.stderr
-    code = _exit_code(outcome.exception)
-    if code is None:
-        raise outcome.exception
-    return code, outcome.stdout, _message(outcome.exception)
+    return invoke(app, "models", *words)
 
 
 def answers(*words):

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
+from command import invoke
 
 from mir.cli import separate
-from mir.cli.app import _exit_code, _message
 from separation.audio import load, probe, save
 
 SR = 8000
@@ -63,14 +62,7 @@ def _fake(monkeypatch):
 
 
 def run(*words):
-    """Exit code, stdout, and stderr or the message of an error."""
-    outcome = CliRunner().invoke(app, [str(word) for word in words])
-    if outcome.exception is None or isinstance(outcome.exception, SystemExit):
-        return outcome.exit_code, outcome.stdout, outcome.stderr
-    code = _exit_code(outcome.exception)
-    if code is None:
-        raise outcome.exception
-    return code, outcome.stdout, _message(outcome.exception)
+    return invoke(app, *words)
 
 
 def lines(text):

@@ -8,13 +8,12 @@ import shutil
 import numpy as np
 import pytest
 import typer
+from command import invoke
 from similar_library import add, small_extractors, stock
-from typer.testing import CliRunner
 
 import features
 from mir.catalog import create_catalog, open_catalog
 from mir.cli import index, similar, spaces
-from mir.cli.app import _exit_code, _message
 from mir.spaces import current_transform
 from mir.transforms import Transform
 
@@ -30,14 +29,7 @@ def _catalog(tmp_path, tmp_path_factory):
 
 
 def run(catalog, *words):
-    """Return exit code, what was printed, and the message of an error."""
-    outcome = CliRunner().invoke(app, [*words, "--catalog", str(catalog.path)])
-    if outcome.exception is None or isinstance(outcome.exception, SystemExit):
-        return outcome.exit_code, outcome.stdout, outcome.stderr
-    code = _exit_code(outcome.exception)
-    if code is None:
-        raise outcome.exception
-    return code, outcome.stdout, _message(outcome.exception)
+    return invoke(app, *words, "--catalog", catalog.path)
 
 
 def test_json_is_what_was_agreed(catalog):
