@@ -39,7 +39,7 @@ def migrate_command(catalog: CatalogOption = None, as_json: JsonOption = False) 
 @catalog_app.command("backup")
 def backup_command(
     target: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Where to [default: beside it].", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="Where to (default: beside it).", show_default=False)
     ] = None,
     catalog: CatalogOption = None,
     as_json: JsonOption = False,

@@ -27,14 +27,14 @@ def register(app: typer.Typer) -> None:
 def evaluate_command(
     data: Annotated[Path, typer.Argument(help="MUSDB18, MUSDB18-HQ or a folder like them.", show_default=False)],
     model: Annotated[
-        str | None, typer.Option("--model", help="Separation model [default: mir-4s].", show_default=False)
+        str | None, typer.Option("--model", help="Separation model (default: mir-4s).", show_default=False)
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="Folder with the weights.", show_default=False)
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option("--precision", metavar="NAME", help="float32 or bfloat16 [default: float32].", show_default=False),
+        typer.Option("--precision", metavar="NAME", help="float32 or bfloat16 (default: float32).", show_default=False),
     ] = None,
     baseline: Annotated[
         list[str] | None,
@@ -50,7 +50,7 @@ def evaluate_command(
         int | None, typer.Option("--limit", min=1, help="Only the first tracks, by name.", show_default=False)
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes that score [default: cores].", show_default=False)
+        int | None, typer.Option("--workers", min=1, help="Processes that score (default: cores).", show_default=False)
     ] = None,
     as_json: JsonOption = False,
     out: Annotated[

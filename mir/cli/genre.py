@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 ByOption = Annotated[
     str | None,
-    typer.Option("--by", help="Instruments, separated by commas: vocals,drums,bass,other,mix [default: all]."),
+    typer.Option("--by", help="Instruments, separated by commas: vocals,drums,bass,other,mix (default: all)."),
 ]
 LabelMapOption = Annotated[
     Path | None, typer.Option("--label-map", help="JSON or TOML table from tag to genre (null drops a tag).")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same answer.")]
 FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Folds, grouped by artist.")]
-RunOption = Annotated[str | None, typer.Option("--run", help="Run to use [default: the promoted one].")]
+RunOption = Annotated[str | None, typer.Option("--run", help="Run to use (default: the promoted one).")]
 
 genre_app = typer.Typer(no_args_is_help=True, help="Tell genres from stems: train, score, compare, use.")
 

@@ -13,7 +13,7 @@ index_app = typer.Typer(no_args_is_help=True, help="Indexes for large catalogs; 
 
 ByOption = Annotated[
     str | None,
-    typer.Option("--by", help="Instruments, as in vocals,drums [default: all].", show_default=False),
+    typer.Option("--by", help="Instruments, as in vocals,drums (default: all).", show_default=False),
 ]
 
 

@@ -34,7 +34,7 @@ def separate_command(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Model, or a Spleeter .json [default: mir-4s].", show_default=False),
+        typer.Option("--model", help="Model, or a Spleeter .json (default: mir-4s).", show_default=False),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="Folder with the weights.", show_default=False)
@@ -51,7 +51,7 @@ def separate_command(
     ] = "wav",
     bit_depth: Annotated[
         str | None,
-        typer.Option("--bit-depth", metavar="16|24|float", help="Of wav and flac [default: 16].", show_default=False),
+        typer.Option("--bit-depth", metavar="16|24|float", help="Of wav and flac (default: 16).", show_default=False),
     ] = None,
     bit_rate: Annotated[
         str | None,
@@ -60,19 +60,19 @@ def separate_command(
     sample_rate: Annotated[
         int | None,
         typer.Option(
-            "--sample-rate", metavar="HZ", min=1, help="Of the stems [default: the input's].", show_default=False
+            "--sample-rate", metavar="HZ", min=1, help="Of the stems (default: the input's).", show_default=False
         ),
     ] = None,
     offset: Annotated[float, typer.Option("--offset", metavar="S", min=0, help="Begin here, in seconds.")] = 0.0,
     duration: Annotated[
         float | None,
-        typer.Option("--duration", metavar="S", help="Separate so many seconds [default: all].", show_default=False),
+        typer.Option("--duration", metavar="S", help="Separate so many seconds (default: all).", show_default=False),
     ] = None,
     filename_format: Annotated[
         str | None,
         typer.Option(
             "--filename-format", metavar="PATTERN",
-            help="Path of a stem below DIR [default: {filename}/{instrument}.{codec}]; also {foldername}.",
+            help="Path of a stem below DIR (default: {filename}/{instrument}.{codec}); also {foldername}.",
             show_default=False,
         ),
     ] = None,
@@ -122,7 +122,12 @@ def separate_command(
         from separation.separator import Separator
 
         separator = Separator(name, weights, **_model_options(precision, mask_extension, mwf=mwf))
-        _separate(work.jobs, separator, options, show)
+        try:
+            _separate(work.jobs, separator, options, show)
+        except KeyboardInterrupt:
+            kept = "files that were done are kept, and --skip-existing goes on from there"
+            stderr().print(f"interrupted; {kept}", soft_wrap=True)
+            raise typer.Exit(130) from None
     show.finish()
 
 

@@ -49,6 +49,8 @@ class FakeSeparator:
             yield chunk | ({"mixture": y} if with_mixture else {})
         if n_samples == 1234:
             raise OSError("no space left on device")
+        if n_samples == 4321:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
@@ -295,6 +297,16 @@ def test_skip_existing(tmp_path):
     assert all(line["skipped"] for line in third)
     assert FakeSeparator.made == []  # nothing to do loads nothing
     assert [line["stems"] for line in third] == [line["stems"] for line in first]
+
+
+def test_ctrl_c_keeps_what_is_done_and_nothing_half_done(tmp_path):
+    save(tmp_path / "a.wav", music(), SR)
+    save(tmp_path / "b.wav", music(4321), SR)
+    code, stdout, stderr = run("separate", tmp_path / "a.wav", tmp_path / "b.wav", "-o", tmp_path / "o")
+    assert code == 130
+    assert len(stdout.splitlines()) == 4
+    assert "--skip-existing goes on" in stderr
+    assert sorted(path.parent.name for path in (tmp_path / "o").rglob("*") if path.is_file()) == ["a"] * 4
 
 
 def test_what_a_killed_run_left_is_swept_up(tmp_path):
