@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +95,38 @@ def test_long_tracks_give_what_short_blocks_give(monkeypatch):
     references = rng.standard_normal((2, 2, 7000))
     estimates = references + 0.5 * references[::-1] + 0.2 * rng.standard_normal(references.shape)
     whole = bss_eval(references, estimates, window=1000, hop=1000, filters_len=32)
-    monkeypatch.setattr("separation.bss_eval._CORRELATION_BLOCK", 613)
+    monkeypatch.setattr("separation.bss_eval._LEAST_FFT", 144)
+    monkeypatch.setattr("separation.bss_eval._BLOCKS_AT_ONCE", 5)
     blocks = bss_eval(references, estimates, window=1000, hop=1000, filters_len=32)
     np.testing.assert_allclose(whole.sir, blocks.sir, atol=1e-9)
     np.testing.assert_allclose(whole.sar, blocks.sar, atol=1e-9)
+
+
+def test_memory_does_not_grow_with_the_track():
+    rng = np.random.default_rng(5)
+    references = rng.standard_normal((4, 2, 1_000_000), dtype=np.float32)
+    estimates = references + 0.1 * references[::-1]
+    bss_eval(references[..., :2000], estimates[..., :2000], window=1000, hop=1000, filters_len=8)  # imports
+    tracemalloc.start()
+    bss_eval(references, estimates, window=10_000, hop=10_000, filters_len=8)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < references.nbytes  # in double precision they would take twice as much, and the estimates too
+
+
+def test_stems_and_threads_come_in_any_order(monkeypatch):
+    rng = np.random.default_rng(6)
+    references = rng.standard_normal((3, 2, 6000))
+    references[0, 1] = references[0, 0]
+    estimates = 0.5 * references + 0.2 * references.sum(axis=0) + 0.1 * rng.standard_normal(references.shape)
+    given = bss_eval(references, estimates, window=1000, hop=1000, filters_len=33)
+    turned = bss_eval(references[::-1], estimates[::-1], window=1000, hop=1000, filters_len=33)
+    np.testing.assert_allclose(turned.sir[::-1], given.sir, atol=1e-6)
+    np.testing.assert_allclose(turned.sar[::-1], given.sar, atol=1e-6)
+    monkeypatch.setattr("separation.bss_eval.usable_cores", lambda: 1)
+    alone = bss_eval(references, estimates, window=1000, hop=1000, filters_len=33)
+    np.testing.assert_array_equal(alone.sir, given.sir)
+    np.testing.assert_array_equal(alone.sar, given.sar)
 
 
 def test_arguments_are_left_alone_and_bad_ones_refused():

@@ -396,7 +396,7 @@ def test_a_process_that_dies_costs_one_track():
     assert len(found) == 4
     (failure,) = (each for each in found if isinstance(each, Failure))
     assert failure.track == "t1"
-    assert failure.error.startswith("the process that scored this track died (signal SIGKILL, perhaps for lack of memory")
+    assert failure.error == "the process that scored this track died (signal SIGKILL, perhaps for lack of memory)"
 
 
 def test_a_script_without_a_main_guard_is_told(tmp_path):
