@@ -61,15 +61,13 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def compiled(function: Callable[[Any], Any], model: Any, shape: tuple[int, ...]) -> Compiled:  # noqa: ANN401 - Keras
+def compiled(function: Callable[[Any], Any], shape: tuple[int, ...]) -> Compiled:
     """Make one compiled function of one fixed input shape; numpy in and out, on any backend.
 
     Parameters
     ----------
     function
-        Tensors of `shape` in, tensors out; runs `model`.
-    model
-        The Keras model whose weights it uses.
+        A tensor of `shape` in, a tensor out.
     shape
         Of its input, batch included.
     """
@@ -80,7 +78,8 @@ def compiled(function: Callable[[Any], Any], model: Any, shape: tuple[int, ...])
         import tensorflow as tf
 
         graph = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
-        return lambda x: np.asarray(graph(tf.constant(x)).numpy())
+        graph.get_concrete_function()  # traced now: two threads may call it first
+        return lambda x: np.asarray(memoryview(graph(tf.constant(x))))  # without a copy
     if backend == "jax":
         import jax
 

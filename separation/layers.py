@@ -83,10 +83,14 @@ class PlanarDeconv(keras.layers.Layer):
         planes = ops.reshape(ops.stack(halves, axis=-2), (-1, self.filters, 2 * n_rows, 2 * n_columns))
         return planes + ops.reshape(self.bias, (1, self.filters, 1, 1))
 
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """See `call`."""
         batch, n_rows, n_columns, _ = input_shape
-        return (batch, self.filters, 2 * n_rows, 2 * n_columns)
+        return (batch, self.filters, n_rows and 2 * n_rows, n_columns and 2 * n_columns)
+
+    def compute_output_spec(self, x: Tensor) -> Tensor:
+        """Shape and type of the output; `call` itself needs the size, which a model may leave open."""
+        return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=self.compute_dtype)
 
 
 class Elu(keras.layers.Layer):

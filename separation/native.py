@@ -95,7 +95,7 @@ class NativeMasker:
         fill(model, description)
         network = self.spec.network
         shape = (1, network.n_frames, network.n_bands, network.n_channels)
-        self._masks = compiled(lambda x: model(x, training=False), model, shape)
+        self._masks = compiled(lambda x: model(x, training=False), shape)
 
     @property
     def stems(self) -> tuple[str, ...]:

@@ -51,7 +51,10 @@ class Masker(Protocol):
         ...
 
     def masks(self, D: Spectrum) -> Masks:
-        """Masks of one stereo chunk ``(2, n_frames, n_bins)``: ``(n_stems, 2, n_frames, n_bands)``."""
+        """Masks of one stereo chunk ``(2, n, n_bins)``: ``(n_stems, 2, n, n_bands)``.
+
+        `n` is `n_frames`; of a masker that does not look back, the last chunk may have fewer.
+        """
         ...
 
     def expand(self, mask: Masks, n_bins: int) -> Masks:
@@ -203,10 +206,7 @@ class Separation:
         if missing and self._masker.looks_back:
             # a signal shorter than a chunk is heard again and again, as level and rhythm expect
             heard = np.pad(heard, ((0, 0), (missing, 0), (0, 0)), mode="wrap")
-        elif missing:
-            heard = np.pad(heard, ((0, 0), (0, missing), (0, 0)))
-        masks = self._masker.masks(heard)
-        masks = masks[:, :, -n:] if self._masker.looks_back else masks[:, :, :n]
+        masks = self._masker.masks(heard)[:, :, -n:]
         if D.shape[0] != 2:
             masks = masks.mean(axis=1, keepdims=True)
         return D, masks

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from separation.backend import Compiled, compiled, with_precision
 from separation.spectrogram import Spectrum, Stft
-from separation.spleeter.config import SpleeterSpec
-from separation.spleeter.network import build, masks
+from separation.spleeter.config import N_LEVELS, SpleeterSpec
+from separation.spleeter.network import REACH, build, masks
+
+STEP = 2**N_LEVELS
+"""Segments are multiples of so many frames."""
 
 
 class SpleeterMasker:
@@ -33,7 +39,6 @@ class SpleeterMasker:
     """A mono signal is taken for stereo, and comes back as stereo."""
 
     def __init__(self, spec: SpleeterSpec, folder: Path, precision: str = "float32") -> None:
-        from separation.backend import compiled, with_precision
         from separation.spleeter.checkpoint import read_checkpoint
 
         self.spec = spec
@@ -42,9 +47,9 @@ class SpleeterMasker:
             model = build(spec)
         for variable in model.weights:
             variable.assign(arrays[variable.path])
-        shape = (1, spec.n_frames, spec.n_bins, 2)
-        self._masks = compiled(lambda x: masks(model(x, training=False), spec.exponent), model, shape)
-        self._estimates = compiled(lambda x: model(x, training=False), model, shape)
+        self._model = model
+        self._compiled: dict[tuple[bool, int], Compiled] = {}
+        self._compiling = Lock()
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -67,12 +72,12 @@ class SpleeterMasker:
         return self.spec.mask_extension == "average"
 
     def masks(self, D: Spectrum) -> NDArray[np.float32]:
-        """Masks of a stereo segment ``(2, n_frames, …)``: ``(n_stems, 2, n_frames, n_bins)``."""
-        return self._planar(self._masks(self._magnitudes(D)))
+        """Masks of a stereo segment ``(2, n_frames or fewer, …)``: ``(n_stems, 2, n_frames, n_bins)``."""
+        return self._run(D, as_masks=True)
 
     def estimates(self, D: Spectrum) -> NDArray[np.float32]:
         """Estimated magnitudes of a stereo segment, of the shape of its masks."""
-        return self._planar(self._estimates(self._magnitudes(D)))
+        return self._run(D, as_masks=False)
 
     def expand(self, mask: NDArray[np.float32], n_bins: int) -> NDArray[np.float32]:
         """Carry masks on above the network's bins: ``(…, n_network_bins)`` → ``(…, n_bins)``."""
@@ -82,13 +87,29 @@ class SpleeterMasker:
         out[..., mask.shape[-1] :] = mask.mean(axis=-1, keepdims=True) if average else 0.0
         return out
 
-    def _magnitudes(self, D: Spectrum) -> NDArray[np.float32]:
-        low = D[..., : self.spec.n_bins]
-        magnitudes = np.empty((1, *low.shape[1:], 2), np.float32)
-        for channel in range(2):
-            magnitudes[0, ..., channel] = np.sqrt(low[channel].real ** 2 + low[channel].imag ** 2)
-        return magnitudes
+    def _run(self, D: Spectrum, *, as_masks: bool) -> NDArray[np.float32]:
+        """Fill a segment up with silence and run the network over it.
 
-    @staticmethod
-    def _planar(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return values[0].transpose(0, 3, 1, 2)
+        Only so much silence is run through as the segment's own frames can hear of: the rest, up to the full length,
+        would change nothing.
+        """
+        n = D.shape[1]
+        n_frames = min(self.n_frames, -(-(n + REACH) // STEP) * STEP)
+        low = D[..., : self.spec.n_bins]
+        magnitudes = np.zeros((1, n_frames, self.spec.n_bins, 2), np.float32)
+        for channel in range(2):
+            magnitudes[0, :n, :, channel] = np.sqrt(low[channel].real ** 2 + low[channel].imag ** 2)
+        return self._function(n_frames, as_masks=as_masks)(magnitudes)[0, :, :n].transpose(0, 3, 1, 2)
+
+    def _function(self, n_frames: int, *, as_masks: bool) -> Compiled:
+        with self._compiling:
+            if (as_masks, n_frames) not in self._compiled:
+                shape = (1, n_frames, self.spec.n_bins, 2)
+                self._compiled[as_masks, n_frames] = compiled(self._masks if as_masks else self._estimates, shape)
+        return self._compiled[as_masks, n_frames]
+
+    def _estimates(self, x: Any) -> Any:  # noqa: ANN401 - tensors of whatever backend
+        return self._model(x, training=False)
+
+    def _masks(self, x: Any) -> Any:  # noqa: ANN401
+        return masks(self._estimates(x), self.spec.exponent)

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-10
 """Keeps masks of silence from dividing by zero, and shares them equally."""
+REACH = 194
+"""Frames at the end of a segment that hear where it ends; before them, any number of silent frames to come is the same.
+
+A convolution of stride 2 hears two frames beyond the last one it is centred on, a transposed one a frame beyond: two of
+the deepest level's frames are other than in a longer segment, 5 of the level above, then 11, 23, 47, 95, 191; the head
+adds 3.
+"""
 _NORM_EPSILON = 1e-3
 _LEAK = 0.2
 _DROPOUT = 0.5
@@ -29,12 +36,12 @@ def build(spec: SpleeterSpec) -> keras.Model:
     Returns
     -------
     model
-        Magnitudes ``(batch, n_frames, n_bins, 2)`` → each stem's estimated magnitudes, in one tensor
-        ``(batch, n_stems, n_frames, n_bins, 2)`` float32.
+        Magnitudes ``(batch, n_frames, n_bins, 2)``, any multiple of 64 frames → each stem's estimated magnitudes, in
+        one tensor ``(batch, n_stems, n_frames, n_bins, 2)`` float32.
     """
     from separation.layers import Share, keras
 
-    magnitudes = keras.layers.Input((spec.n_frames, spec.n_bins, 2), name="magnitudes", dtype="float32")
+    magnitudes = keras.layers.Input((None, spec.n_bins, 2), name="magnitudes", dtype="float32")
     heads = [_unet(magnitudes, spec, stem) for stem in spec.stems]
     shares = keras.ops.cast(keras.ops.stack(heads, axis=1), "float32")
     if spec.softmax:
@@ -76,7 +83,7 @@ def _unet(magnitudes: keras.KerasTensor, spec: SpleeterSpec, stem: str) -> keras
     name = f"{stem}_up{N_LEVELS - 1}"
     x = PlanarDeconv(1, name=f"{name}_conv")(x)
     x = _activation(spec.deconv_activation, f"{name}_act")(x)
-    x = layers.Reshape((spec.n_frames, spec.n_bins, 1), name=f"{name}_plane")(x)
+    x = layers.Reshape((-1, spec.n_bins, 1), name=f"{name}_plane")(x)
     x = Norm(epsilon=_NORM_EPSILON, name=f"{name}_norm")(x)
     share = None if spec.softmax else "sigmoid"
     return layers.Conv2D(2, 4, dilation_rate=2, padding="same", activation=share, name=f"{stem}_head")(x)

@@ -45,9 +45,7 @@ def separate(y: Samples, masker: SpleeterMasker) -> Samples:
     D = stft.forward(y)
     estimates = np.zeros((len(masker.stems), *D.shape), np.float32)
     for start in range(0, D.shape[1], n):
-        segment = D[:, start : start + n]
-        padded = np.pad(segment, ((0, 0), (0, n - segment.shape[1]), (0, 0)))
-        found = masker.estimates(padded)[:, :, : segment.shape[1]]
+        found = masker.estimates(D[:, start : start + n])
         estimates[:, :, start : start + n, : found.shape[-1]] = found
     filtered = wiener(estimates, D)
     return np.stack([stft.inverse(stem, y.shape[-1]) for stem in filtered])

@@ -256,3 +256,26 @@ def test_options_for_spleeter_alone(tiny_weights):
         Separator("tiny", tiny_weights, mask_extension="zeros")
     with pytest.raises(ConfigInvalid, match="mwf is for Spleeter's models"):
         Separator("tiny", tiny_weights, mwf=True)
+
+
+@pytest.mark.parametrize("n_frames", [1, 30, 62, 63, 200, 300])
+def test_a_short_last_segment_hears_as_much_silence_as_it_can_tell(tmp_path, monkeypatch, n_frames):
+    """Cut short, its masks are those of the full segment."""
+    from separation.spleeter import masker as module
+    from separation.spleeter.masker import SpleeterMasker
+
+    table = json.loads((FOLDER / "4stems.json").read_text()) | {"T": 512}
+    (tmp_path / "long.json").write_text(json.dumps(table))
+    masker = SpleeterMasker(read_config(tmp_path / "long.json"), FOLDER / "4stems")
+    rng = np.random.default_rng(n_frames)
+    D = (rng.standard_normal((2, n_frames, 129)) + 1j * rng.standard_normal((2, n_frames, 129))).astype(np.complex64)
+    short = masker.masks(D)
+    (size,) = (frames for _, frames in masker._compiled)
+    assert size == min(512, -(-(n_frames + 194) // 64) * 64)
+    monkeypatch.setattr(module, "REACH", 512)
+    full = masker.masks(D)
+    assert short.shape == full.shape == (4, 2, n_frames, 64)
+    np.testing.assert_allclose(short, full, atol=1e-5)
+    if n_frames == 62:  # with one step less it is heard where the segment ends
+        monkeypatch.setattr(module, "REACH", 130)
+        assert np.abs(masker.masks(D) - full).max() > 1e-4
