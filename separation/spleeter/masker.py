@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from separation.backend import Compiled, compiled, with_precision
 from separation.spectrogram import Spectrum, Stft
 from separation.spleeter.config import N_LEVELS, SpleeterSpec
-from separation.spleeter.network import REACH, build, masks
+from separation.spleeter.network import REACH, build, masks, planar
 
 STEP = 2**N_LEVELS
 """Segments are multiples of so many frames."""
@@ -99,7 +99,7 @@ class SpleeterMasker:
         magnitudes = np.zeros((1, n_frames, self.spec.n_bins, 2), np.float32)
         for channel in range(2):
             magnitudes[0, :n, :, channel] = np.sqrt(low[channel].real ** 2 + low[channel].imag ** 2)
-        return self._function(n_frames, as_masks=as_masks)(magnitudes)[0, :, :n].transpose(0, 3, 1, 2)
+        return self._function(n_frames, as_masks=as_masks)(magnitudes)[0, :, :, :n]
 
     def _function(self, n_frames: int, *, as_masks: bool) -> Compiled:
         with self._compiling:
@@ -109,7 +109,7 @@ class SpleeterMasker:
         return self._compiled[as_masks, n_frames]
 
     def _estimates(self, x: Any) -> Any:  # noqa: ANN401 - tensors of whatever backend
-        return self._model(x, training=False)
+        return planar(self._model(x, training=False))
 
     def _masks(self, x: Any) -> Any:  # noqa: ANN401
-        return masks(self._estimates(x), self.spec.exponent)
+        return planar(masks(self._model(x, training=False), self.spec.exponent))

@@ -58,6 +58,13 @@ def masks(estimates: Any, exponent: float) -> Any:  # noqa: ANN401 - tensors of 
     return (powers + EPSILON / estimates.shape[1]) / (ops.sum(powers, axis=1, keepdims=True) + EPSILON)
 
 
+def planar(x: Any) -> Any:  # noqa: ANN401
+    """Channels before frames and bins: ``(batch, n_stems, n_frames, n_bins, 2)`` → ``(batch, n_stems, 2, …)``."""
+    from keras import ops
+
+    return ops.transpose(x, (0, 1, 4, 2, 3))
+
+
 def _unet(magnitudes: keras.KerasTensor, spec: SpleeterSpec, stem: str) -> keras.KerasTensor:
     """One stem's U-Net: ``(batch, n_frames, n_bins, 2)`` shares, or their logits where the stems have a softmax."""
     from separation.layers import Norm, PlanarDeconv, keras
