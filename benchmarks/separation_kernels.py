@@ -106,7 +106,7 @@ def transforms() -> None:
     show(
         "2048 inverse transforms of 4096 samples",
         {
-            "SciPy, 16 frames at a time (used)": lambda: deque((fft.irfft(block, axis=-1) for block in blocks), maxlen=1),
+            "SciPy, 16 frames at a time (used)": lambda: deque((fft.irfft(one, axis=-1) for one in blocks), maxlen=1),
             "SciPy, all at once": lambda: fft.irfft(D, axis=-1),
             "TensorFlow": lambda: inverse(tensor).numpy(),
         },
