@@ -76,11 +76,11 @@ def memory(songs: Path, folder: Path, lengths_h: list[float], options: list[str]
     )
 
 
-def killed(songs: Path, folder: Path, hours: float) -> None:
+def killed(songs: Path, folder: Path, hours: float, options: list[str]) -> None:
     """Print what a killed run leaves, and what the next one makes of it."""
     path, out = folder / "long.flac", folder / "out"
     make_long(songs, path, hours)
-    command = separate(path, out, "--stems", "drums", "--bit-depth", "float", "--skip-existing")
+    command = separate(path, out, "--stems", "drums", "--bit-depth", "float", "--skip-existing", *options)
     wanted = hours * 3600 * SR * 8
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None and sum(file.stat().st_size for file in out.rglob(".*.unfinished")) < wanted / 2:
@@ -110,18 +110,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 3.0])
-    parser.add_argument(
-        "--model", nargs="+", default=[], help="options for mir separate, as: --model=--precision bfloat16"
-    )
+    parser.add_argument("--options", default="", help="more options for mir separate, as one word")
     parser.add_argument("--killed", type=float, metavar="HOURS", help="kill a run of that length half-way instead")
     arguments = parser.parse_args()
+    options = shlex.split(arguments.options)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     songs = arguments.data / "songs"
     with tempfile.TemporaryDirectory(prefix="mir-long-") as folder:
         if arguments.killed:
-            killed(songs, Path(folder), arguments.killed)
+            killed(songs, Path(folder), arguments.killed, options)
         else:
-            memory(songs, Path(folder), arguments.hours, shlex.split(arguments.options))
+            memory(songs, Path(folder), arguments.hours, options)
 
 
 if __name__ == "__main__":
