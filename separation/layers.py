@@ -26,7 +26,16 @@ _NO_PADDING = ((0, 0),) * 4
 
 
 class Norm(keras.layers.BatchNormalization):
-    """Batch normalisation of channels; one pass over the data where TensorFlow serves it, instead of two slow ones."""
+    """Batch normalisation of channels; one pass over the data where TensorFlow serves it, instead of two slow ones.
+
+    Its statistics are float32 whatever the network computes in.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
+        policy = keras.mixed_precision.dtype_policy()
+        if policy.variable_dtype != "float32":
+            options.setdefault("dtype", f"mixed_{policy.compute_dtype}")
+        super().__init__(**options)
 
     def call(self, x: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         """Normalise `x`, ``(batch, n_frames, n_bins, n_channels)``."""

@@ -116,9 +116,10 @@ class NativeMasker:
         """Masks of a stereo chunk ``(2, n_frames, n_bins)``: ``(n_stems, 2, n_frames, n_bands)``."""
         return self._masks(network_input(D, self.spec.bands)[None])[0].swapaxes(0, 1)
 
-    def expand(self, mask: NDArray[np.float32], n_bins: int) -> NDArray[np.float32]:
-        """Stretch band masks to bins."""
-        return self.spec.bands.expand(mask, n_bins)
+    def apply(self, mask: NDArray[np.float32], D: Spectrum) -> Spectrum:
+        """Mask a spectrum by band masks."""
+        masked: Spectrum = self.spec.bands.expand(mask, D.shape[-1]) * D
+        return masked
 
 
 def read_spec(description: Path) -> ModelSpec:

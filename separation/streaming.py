@@ -57,8 +57,8 @@ class Masker(Protocol):
         """
         ...
 
-    def expand(self, mask: Masks, n_bins: int) -> Masks:
-        """Masks of bins from masks of bands: ``(..., n_bands)`` → ``(..., n_bins)``."""
+    def apply(self, mask: Masks, D: Spectrum) -> Spectrum:
+        """Mask a spectrum ``(n_channels, n, n_bins)`` by masks ``(n_channels, n, n_bands)``, or one channel for all."""
         ...
 
 
@@ -224,7 +224,7 @@ class Separation:
         for start in range(0, n_frames, BLOCK):
             block = slice(start, start + BLOCK)
             for index, row in enumerate(rows):
-                masked = self._masker.expand(masks[row, :, block], D.shape[-1]) * D[:, block]
+                masked = self._masker.apply(masks[row, :, block], D[:, block])
                 self._stft.overlap_add(self._stft.inverse_frames(masked), y[index], start)
         if self._by_difference:
             hop = self._stft.hop_length

@@ -79,13 +79,16 @@ class SpleeterMasker:
         """Estimated magnitudes of a stereo segment, of the shape of its masks."""
         return self._run(D, as_masks=False)
 
-    def expand(self, mask: NDArray[np.float32], n_bins: int) -> NDArray[np.float32]:
-        """Carry masks on above the network's bins: ``(…, n_network_bins)`` → ``(…, n_bins)``."""
-        out = np.empty((*mask.shape[:-1], n_bins), np.float32)
-        out[..., : mask.shape[-1]] = mask
-        average = self.spec.mask_extension == "average"
-        out[..., mask.shape[-1] :] = mask.mean(axis=-1, keepdims=True) if average else 0.0
-        return out
+    def apply(self, mask: NDArray[np.float32], D: Spectrum) -> Spectrum:
+        """Mask a spectrum; above the network's bins by nothing, or by the frame's mean mask."""
+        n_bins = mask.shape[-1]
+        masked = np.empty(D.shape, np.complex64)
+        np.multiply(D[..., :n_bins], mask, out=masked[..., :n_bins])
+        if self.complementary:
+            np.multiply(D[..., n_bins:], mask.mean(axis=-1, keepdims=True), out=masked[..., n_bins:])
+        else:
+            masked[..., n_bins:] = 0.0
+        return masked
 
     def _run(self, D: Spectrum, *, as_masks: bool) -> NDArray[np.float32]:
         """Fill a segment up with silence and run the network over it.

@@ -43,7 +43,7 @@ def build(spec: SpleeterSpec) -> keras.Model:
 
     magnitudes = keras.layers.Input((None, spec.n_bins, 2), name="magnitudes", dtype="float32")
     heads = [_unet(magnitudes, spec, stem) for stem in spec.stems]
-    shares = keras.ops.cast(keras.ops.stack(heads, axis=1), "float32")
+    shares = keras.ops.stack(heads, axis=1)
     if spec.softmax:
         shares = Share(axis=1, dtype="float32", name="shares")(shares)
     estimates = shares * keras.ops.expand_dims(magnitudes, 1)
@@ -92,8 +92,8 @@ def _unet(magnitudes: keras.KerasTensor, spec: SpleeterSpec, stem: str) -> keras
     x = _activation(spec.deconv_activation, f"{name}_act")(x)
     x = layers.Reshape((-1, spec.n_bins, 1), name=f"{name}_plane")(x)
     x = Norm(epsilon=_NORM_EPSILON, name=f"{name}_norm")(x)
-    share = None if spec.softmax else "sigmoid"
-    return layers.Conv2D(2, 4, dilation_rate=2, padding="same", activation=share, name=f"{stem}_head")(x)
+    x = layers.Conv2D(2, 4, dilation_rate=2, padding="same", name=f"{stem}_head")(x)
+    return layers.Activation("linear" if spec.softmax else "sigmoid", dtype="float32", name=f"{stem}_share")(x)
 
 
 def _activation(kind: Activation, name: str) -> keras.Layer:
