@@ -54,11 +54,10 @@ def find(name: str, weights: str | Path | None = None) -> Path:
     WeightsMissing
         Where the model is known but its weights are not here.
     """
-    found = spec(name, weights)
-    if isinstance(found, SpleeterSpec):
-        return _spleeter_folder(name, found, weights)
     path = _description(name, weights)
-    if path is None or not path.with_suffix(".npz").is_file():
+    if path is None:
+        return _spleeter_folder(name, _spleeter_spec(name, weights), weights)
+    if not path.with_suffix(".npz").is_file():
         raise WeightsMissing(f"{name}: the weights {name}.npz are missing; reinstall, or give --weights DIR")
     return path
 
@@ -73,18 +72,15 @@ def spec(name: str, weights: str | Path | None = None) -> Spec:
     ConfigInvalid
         A Spleeter configuration that is none.
     """
+    path = _description(name, weights)
+    return _spleeter_spec(name, weights) if path is None else native.read_spec(path)
+
+
+def _spleeter_spec(name: str, weights: str | Path | None) -> SpleeterSpec:
     if name in published():
         return published()[name]
     if name.endswith(".json"):
         return read_config(name)
-    if Path(name).name != name or name.startswith("."):
-        raise ModelUnknown(
-            f"a model name is a plain word or the path of a Spleeter configuration (.json), got {name!r}; "
-            f"there are {_known()}"
-        )
-    path = _description(name, weights)
-    if path is not None:
-        return native.read_spec(path)
     for folder in _folders(weights):
         own = _own_config(folder / name)
         if own is not None:
@@ -170,6 +166,20 @@ def _folders(weights: str | Path | None) -> Iterator[Path]:
 
 
 def _description(name: str, weights: str | Path | None) -> Path | None:
+    """Description of a model of ours; None of Spleeter's.
+
+    Raises
+    ------
+    ModelUnknown
+        A name that is none.
+    """
+    if name in published() or name.endswith(".json"):
+        return None
+    if Path(name).name != name or name.startswith("."):
+        raise ModelUnknown(
+            f"a model name is a plain word or the path of a Spleeter configuration (.json), got {name!r}; "
+            f"there are {_known()}"
+        )
     return next((path for folder in _folders(weights) if (path := folder / f"{name}.json").is_file()), None)
 
 

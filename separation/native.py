@@ -123,8 +123,17 @@ class NativeMasker:
 
 
 def read_spec(description: Path) -> ModelSpec:
-    """Read a model's description."""
-    return ModelSpec.from_dict(json.loads(description.read_text(encoding="utf-8")))
+    """Read a model's description.
+
+    Raises
+    ------
+    WeightsDamaged
+        Where it is none.
+    """
+    try:
+        return ModelSpec.from_dict(json.loads(description.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsDamaged(f"{description} describes no model of ours ({error!r}); reinstall the model") from error
 
 
 def verify(description: Path) -> str:
