@@ -228,6 +228,10 @@ class Separator:
         from separation.spleeter.wiener import separate
 
         parts = list(blocks)
+        if parts and parts[0].shape[0] != 2:
+            raise AudioInvalid(
+                f"the Wiener filter is for mono and stereo, not {parts[0].shape[0]} channels: leave mwf out"
+            )
         if parts and isinstance(self._masker, SpleeterMasker):
             stems = separate(np.concatenate(parts, axis=1), self._masker)
             yield stems[[self.stems.index(stem) for stem in wanted]]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from separation import Separator
-from separation.errors import ConfigInvalid, ModelUnknown, StemUnknown, WeightsDamaged, WeightsMissing
+from separation.errors import AudioInvalid, ConfigInvalid, ModelUnknown, StemUnknown, WeightsDamaged, WeightsMissing
 from separation.models import available, find, source_id, spec, verify
 from separation.spleeter.checkpoint import find_checkpoint, read_checkpoint, variables
 from separation.spleeter.config import published, read_config
@@ -279,3 +279,9 @@ def test_a_short_last_segment_hears_as_much_silence_as_it_can_tell(tmp_path, mon
     if n_frames == 62:  # with one step less it is heard where the segment ends
         monkeypatch.setattr(module, "REACH", 130)
         assert np.abs(masker.masks(D) - full).max() > 1e-4
+
+
+def test_the_wiener_filter_is_for_mono_and_stereo():
+    separator = loaded(FOLDER / "4stems.json", FOLDER / "4stems", None, True)
+    with pytest.raises(AudioInvalid, match="not 6 channels: leave mwf out"):
+        separator.separate(np.zeros((6, 3000), np.float32), 44100)
