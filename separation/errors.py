@@ -37,6 +37,14 @@ class ConfigInvalid(SeparationError, ValueError):
     """A training configuration that asks for what does not exist."""
 
 
+class RunBusy(SeparationError, BlockingIOError):
+    """Another process trains in the same run folder."""
+
+
+class TrainingDiverged(SeparationError, ArithmeticError):
+    """A loss that is no number: nothing can be learned from there on."""
+
+
 class DownloadFailed(SeparationError, ConnectionError):
     """A file could not be had from the network."""
 

@@ -75,6 +75,7 @@ COMMAND_MODULES = (
     "separate",
     "evaluate",
     "train",
+    "render",
     "models",
     "spaces",
     "index",
