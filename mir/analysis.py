@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,12 @@ MIXTURE = "mixture"
 
 
 def describe(
-    signals: Mapping[str, Samples], sr: int, source_id: str, wanted: Sequence[str]
+    signals: Mapping[str, Samples],
+    sr: int,
+    source_id: str,
+    wanted: Sequence[str],
+    *,
+    roles: Mapping[str, str] | None = None,
 ) -> tuple[list[StemRow], list[SpaceResult]]:
     """Measure everything that is wanted of one track; nothing is read or written, and no space's trouble is another's.
 
@@ -34,12 +40,14 @@ def describe(
         What separated them: model, weights, precision.
     wanted
         Spaces to measure.
+    roles
+        What stems with names of a user's own are heard as; see `separation.roles`.
 
     Returns
     -------
     stems : list of StemRow
         Loudness (LUFS; −inf for silence, NaN where it cannot be measured) and active ratio (0 to 1) of each
-        stem.
+        stem, under its own name.
     results : list of SpaceResult
         One a wanted space: ``ok``, or ``silent`` or ``failed`` with the reason. No vectors: those take the
         catalog's transform.
@@ -53,6 +61,10 @@ def describe(
     stems = Stems(signals, sr)
     silent = MIXTURE in stems and is_silent(stems, MIXTURE)
     rows = [_stem_row(stems, name, source_id) for name in signals if name != MIXTURE]
+    if roles:
+        from separation.roles import in_roles
+
+        stems = Stems(in_roles(signals, roles), sr)
     results = []
     for one in extractors:
         if silent:
@@ -60,6 +72,15 @@ def describe(
         else:
             results.append(_measure(stems, one.space, source_id))
     return rows, results
+
+
+Describe = Callable[[Mapping[str, Samples], int, str, Sequence[str]], tuple[list[StemRow], list[SpaceResult]]]
+"""A `describe` that knows what stems are."""
+
+
+def describing(roles: Mapping[str, str]) -> Describe:
+    """Return `describe` for stems of these roles; a process can be sent it."""
+    return partial(describe, roles=dict(roles)) if roles else describe
 
 
 def describe_file(
@@ -74,7 +95,7 @@ def describe_file(
     model
         Separation model; loaded for this call.
     wanted
-        Spaces to measure; None: all.
+        Spaces to measure; None: all that the model has stems for.
 
     Returns
     -------
@@ -91,13 +112,13 @@ def describe_file(
     from mir.ingest.listening import listen
     from mir.ingest.separators import model_source
 
-    spaces = [extractor(space).space for space in (EXTRACTORS if wanted is None else wanted)]
     source = model_source(model)
+    spaces = [extractor(space).space for space in (source.spaces if wanted is None else wanted)]
     sound = listen(path)
     signals = {MIXTURE: sound.y}
     if any(set(EXTRACTORS[space].stems) != {MIXTURE} for space in spaces):
         signals |= source.load().separate(sound.y, sound.sr)
-    return describe(signals, sound.sr, source.source_id, spaces)
+    return describing(source.roles)(signals, sound.sr, source.source_id, spaces)
 
 
 def _measure(stems: Stems, space: str, source_id: str) -> SpaceResult:

@@ -50,6 +50,8 @@ class RunFolder:
         Who is evaluated; all others are baselines.
     data, split
         The tracks.
+    dither
+        Whether faint noise is added before scoring.
 
     Raises
     ------
@@ -57,7 +59,7 @@ class RunFolder:
         The folder holds another evaluation, or something else.
     """
 
-    def __init__(self, path: Path, lead: Entrant, *, data: Path, split: str) -> None:
+    def __init__(self, path: Path, lead: Entrant, *, data: Path, split: str, dither: bool = False) -> None:
         self.path = path
         self._lead = lead.name
         identity = {
@@ -67,6 +69,7 @@ class RunFolder:
             "mir": __version__,
             "data": str(data.resolve()),
             "split": split,
+            "dither": dither,
         }
         there = _read(path / "run.json")
         if there is not None:
@@ -112,6 +115,7 @@ def run(
     workers: int,
     folder: RunFolder | None = None,
     on_track: OnTrack | None = None,
+    dither: bool = False,
 ) -> list[Evaluation]:
     """Evaluate one separator after the other on the same tracks, but for what the folder has already.
 
@@ -127,6 +131,8 @@ def run(
         Where scores are kept, None for nowhere.
     on_track
         Called after each track.
+    dither
+        See `separation.evaluation.results`.
     """
     known = {entrant.name: folder.known(entrant, tracks) if folder else {} for entrant in entrants}
     to_do = {name: [track for track in tracks if track.name not in scores] for name, scores in known.items()}
@@ -138,7 +144,9 @@ def run(
         for entrant in entrants:
             found: dict[str, TrackScore | Failure] = {**known[entrant.name]}
             if entrant.name in separators:
-                fresh = results(separators[entrant.name], to_do[entrant.name], stems=entrant.stems, scorers=scorers)
+                fresh = results(
+                    separators[entrant.name], to_do[entrant.name], stems=entrant.stems, scorers=scorers, dither=dither
+                )
                 for result in fresh:
                     done += 1
                     found[result.track] = result
@@ -150,13 +158,16 @@ def run(
     return evaluations
 
 
-def report(evaluations: Sequence[Evaluation], lead: Entrant, *, data: Path, split: str) -> dict[str, Any]:
+def report(
+    evaluations: Sequence[Evaluation], lead: Entrant, *, data: Path, split: str, dither: bool = False
+) -> dict[str, Any]:
     """Return the report on the first evaluation, ready for JSON, with what the others add up to as `baselines`."""
     return {
         **evaluations[0].as_dict(),
         "source_id": lead.source_id,
         "data": str(data),
         "split": split,
+        "dither": dither,
         "baselines": {each.model: each.summary() for each in evaluations[1:]},
     }
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mir.catalog import Catalog
+    from mir.ingest import SeparatorSource
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatus:
-    """How many tracks have a space; `missing` and `out_of_date` are what `mir ingest` would compute.
+    """How many tracks have a space; `missing` and `out_of_date` are what `mir ingest` would compute, if it can.
 
     Out of date is what an earlier extractor, or another separation model than the present one, made.
     """
@@ -25,6 +26,8 @@ class SpaceStatus:
     failed: int
     missing: int
     out_of_date: int
+    not_given: str | None = None
+    """Why the present model cannot give what is missing: it has no such stem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,17 @@ class Status:
     gone: tuple[str, ...]
 
 
-def status(catalog: Catalog) -> Status:
-    """Look at a catalog, and at whether its files are still there."""
-    source_id = _source_id()
+def status(catalog: Catalog, model: str | None = None) -> Status:
+    """Look at a catalog, and at whether its files are still there.
+
+    Parameters
+    ----------
+    catalog
+        The catalog.
+    model
+        Separation model that it is held against; None: the setting ``model`` (see `mir.config`).
+    """
+    source = _source(model)
     with catalog.read() as con:
         catalog_id, generation = con.execute("SELECT catalog_id, generation FROM catalog_info").fetchall()[0]
         tracks, duration_s = con.execute("SELECT count(*), coalesce(sum(duration_s), 0) FROM tracks").fetchall()[0]
@@ -92,26 +103,27 @@ def status(catalog: Catalog) -> Status:
         tracks=tracks,
         artists=artists,
         duration_s=duration_s,
-        spaces=_spaces(counted, tracks, source_id),
+        spaces=_spaces(counted, tracks, source),
         sources=sources,
-        source_id=source_id,
+        source_id=None if source is None else source.source_id,
         failures=(*failures, *[Failed(*row) for row in failed]),
         gone=gone,
     )
 
 
 def _spaces(
-    counted: list[tuple[str, str, int, str, int]], tracks: int, source_id: str | None
+    counted: list[tuple[str, str, int, str, int]], tracks: int, source: SeparatorSource | None
 ) -> tuple[SpaceStatus, ...]:
     from features import EXTRACTORS
 
+    not_given = {} if source is None else source.not_given
     found = []
     for space, extractor in EXTRACTORS.items():
         rows = [row[1:] for row in counted if row[0] == space]
         states = dict.fromkeys(("ok", "silent", "failed"), 0)
         out_of_date = 0
-        for state, version, source, count in rows:
-            if version != extractor.version or (source_id is not None and source != source_id):
+        for state, version, source_id, count in rows:
+            if version != extractor.version or (source is not None and source_id != source.source_id):
                 out_of_date += count
             else:
                 states[state] += count
@@ -124,18 +136,21 @@ def _spaces(
                 **states,
                 missing=missing,
                 out_of_date=out_of_date,
+                not_given=not_given.get(space),
             )
         )
     return tuple(found)
 
 
-def _source_id() -> str | None:
-    """Return what the configured model would sign its stems with, None where it is not on this machine."""
+def _source(model: str | None) -> SeparatorSource | None:
+    """Return what would separate now; None where the configured model is not on this machine."""
     from mir.config import setting
+    from mir.ingest.separators import model_source
     from separation.errors import ModelUnknown, WeightsMissing
-    from separation.models import source_id
 
     try:
-        return source_id(str(setting("model").value))
+        return model_source(str(setting("model", model).value))
     except (ModelUnknown, WeightsMissing):
+        if model is not None:
+            raise
         return None

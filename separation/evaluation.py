@@ -68,6 +68,7 @@ def evaluate(
     model: str,
     stems: Collection[str] | None = None,
     scorers: Scorers | None = None,
+    dither: bool = False,
 ) -> Evaluation:
     """Separate and score tracks; `model` names the separator in the report. See `results` for the rest.
 
@@ -76,7 +77,7 @@ def evaluate(
     Evaluation
         Scores in the order of `tracks`.
     """
-    found = {result.track: result for result in results(separator, tracks, stems=stems, scorers=scorers)}
+    found = {result.track: result for result in results(separator, tracks, stems=stems, scorers=scorers, dither=dither)}
     return Evaluation.of(model, [found[track.name] for track in tracks])
 
 
@@ -86,6 +87,7 @@ def results(
     *,
     stems: Collection[str] | None = None,
     scorers: Scorers | None = None,
+    dither: bool = False,
 ) -> Iterator[TrackScore | Failure]:
     """Separate tracks in this process, and yield scores as they are ready.
 
@@ -99,6 +101,8 @@ def results(
         Stems of the separator that this one is to be compared with: both are scored on the same; see `comparable`.
     scorers
         Processes to score in; None scores in this one. The figures are the same.
+    dither
+        Add faint noise to stems of a lossy format before scoring, see `separation.scoring.Separated.dithered`.
 
     Yields
     ------
@@ -110,7 +114,10 @@ def results(
     ScorersUnavailable
         The processes to score in do not start.
     """
-    return (scorers or Scorers(1)).score(_attempt(separator, track, stems) for track in tracks)
+    attempts = (_attempt(separator, track, stems) for track in tracks)
+    if dither:
+        attempts = (each.dithered() if isinstance(each, Separated) else each for each in attempts)
+    return (scorers or Scorers(1)).score(attempts)
 
 
 def score_track(separator: Separates, track: Track, *, stems: Collection[str] | None = None) -> TrackScore:
@@ -151,8 +158,8 @@ def baseline(name: str, folder: str | Path, *, on_track: Callable[[Track], None]
 def comparable(truth: Collection[str], given: Collection[str]) -> tuple[str, ...]:
     """Names under which true stems and a separator's can be compared without losing a sample of either.
 
-    `accompaniment` on one side is everything but the vocals on the other. A stem that only one side has (`piano`)
-    counts as part of `other`.
+    The same names on both sides, whatever they are, can be. `accompaniment` on one side is everything but the vocals on
+    the other. A stem that only one side has (`piano`) counts as part of `other`.
 
     Raises
     ------
@@ -166,6 +173,8 @@ def comparable(truth: Collection[str], given: Collection[str]) -> tuple[str, ...
     >>> comparable(("vocals", "drums", "bass", "other"), ("vocals", "accompaniment"))
     ('vocals', 'accompaniment')
     """
+    if set(truth) == set(given):
+        return tuple(truth)
     if "accompaniment" in truth or "accompaniment" in given:
         names: tuple[str, ...] = ("vocals", "accompaniment")
         possible = "vocals" in truth and "vocals" in given
@@ -176,7 +185,7 @@ def comparable(truth: Collection[str], given: Collection[str]) -> tuple[str, ...
     if not possible:
         raise AudioInvalid(
             f"the true stems are {', '.join(truth)} and the separator gives {', '.join(given)}: scoring needs "
-            f"{', '.join(STEMS)} on both sides, or vocals and accompaniment"
+            f"{', '.join(STEMS)} on both sides, or vocals and accompaniment, or the same names of one's own"
         )
     return names
 

@@ -1,10 +1,10 @@
-"""Separation models by name, and where their weights are: our own and Spleeter's."""
+"""Separation models by name or path, and where their weights are: our own and Spleeter's."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +26,16 @@ DEFAULT = "mir-4s"
 Spec = ModelSpec | SpleeterSpec
 
 
-def available() -> tuple[str, ...]:
-    """Names of the models whose weights are on this machine."""
+def available(weights: str | Path | None = None) -> tuple[str, ...]:
+    """Names of the models whose weights are on this machine, those in the folder `weights` too.
+
+    A training run whose folder has its model's name counts as a model of the folder that it lies in.
+    """
     names: set[str] = set()
-    for folder in _folders(None):
-        names |= {path.stem for path in folder.glob("*.json") if path.with_suffix(".npz").is_file()}
+    for folder in _folders(weights):
+        ours = [path for path in folder.glob("*.json") if path.with_suffix(".npz").is_file()]
+        ours += [path for path in folder.glob("*/*.json") if _of_a_run(path) and path.with_suffix(".npz").is_file()]
+        names |= {path.stem for path in ours}
         names |= {path.parent.name for path in folder.glob("*/*.index") if _own_config(path.parent) is not None}
         names |= {name for name, spec in published().items() if any((folder / spec.folder).glob("*.index"))}
     return tuple(sorted(names))
@@ -42,7 +47,9 @@ def find(name: str, weights: str | Path | None = None) -> Path:
     Parameters
     ----------
     name
-        Model name, or the path of a Spleeter configuration (``….json``).
+        Model name; or a path: of a training run's folder, of a model's description in it, of a Spleeter configuration
+        (``….json``) or the folder it lies in with its checkpoint. A name that is known goes before a folder of that
+        name.
     weights
         Folder to look in first; then ``$MIR_MODELS``, the folder that ``mir models pull`` writes to, and the one
         inside the package.
@@ -54,11 +61,14 @@ def find(name: str, weights: str | Path | None = None) -> Path:
     WeightsMissing
         Where the model is known but its weights are not here.
     """
+    name = resolved(name, weights)
     path = _description(name, weights)
     if path is None:
         return _spleeter_folder(name, _spleeter_spec(name, weights), weights)
     if not path.with_suffix(".npz").is_file():
-        raise WeightsMissing(f"{name}: the weights {name}.npz are missing; reinstall, or give --weights DIR")
+        raise WeightsMissing(
+            f"{name}: the weights {path.with_suffix('.npz').name} are missing; reinstall, or give --weights DIR"
+        )
     return path
 
 
@@ -72,8 +82,71 @@ def spec(name: str, weights: str | Path | None = None) -> Spec:
     ConfigInvalid
         A Spleeter configuration that is none.
     """
+    name = resolved(name, weights)
     path = _description(name, weights)
-    return _spleeter_spec(name, weights) if path is None else native.read_spec(path)
+    return _spleeter_spec(name, weights) if path is None else native.read_any_spec(path)
+
+
+def resolved(name: str, weights: str | Path | None = None) -> str:
+    """Return a model's name; of one that is given by a path, the path of its description (``….json``).
+
+    Raises
+    ------
+    ModelUnknown
+        A path that leads to no model, or to several.
+    """
+    if name in published() or name.endswith(".json"):
+        return name
+    plain = Path(name).name == name and not name.startswith(".")
+    if plain and any(_lies_in(folder, name) for folder in _folders(weights)):
+        return name
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(_in_folder(folder))
+    if plain:
+        return name
+    raise ModelUnknown(
+        f"a model is a plain word, the folder of a training run, or the path of a description (.json), got {name!r}; "
+        f"there are {_known()}"
+    )
+
+
+def label(name: str, weights: str | Path | None = None) -> str:
+    """Return what a model is called where it was given by name or by path."""
+    name = resolved(name, weights)
+    return spec(name, weights).name if name.endswith(".json") else name
+
+
+def _in_folder(folder: Path) -> Path:
+    """Description in a folder that was given as a model."""
+    found = sorted(path for path in folder.glob("*.json") if path.with_suffix(".npz").is_file())
+    if not found and any(folder.glob("*.index")) and (own := _own_config(folder)) is not None:
+        found = [own]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(str(path) for path in found)
+        raise ModelUnknown(f"{folder} holds several models: give the path of one of {several}")
+    raise ModelUnknown(
+        f"the folder {folder} holds no model: a training run writes NAME.json and NAME.npz with its first validation; "
+        f"models by name are {_known()}"
+    )
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Tell whether a folder of models has one of this name."""
+    return _ours(folder, name) is not None or _own_config(folder / name) is not None
+
+
+def _ours(folder: Path, name: str) -> Path | None:
+    """Description of a model of ours in a folder of models, or in a run's folder there."""
+    candidates = (folder / f"{name}.json", folder / name / f"{name}.json")
+    return next((path for path in candidates if path.is_file() and (path.parent == folder or _of_a_run(path))), None)
+
+
+def _of_a_run(path: Path) -> bool:
+    """Tell a run's description from a Spleeter configuration that lies beside its checkpoint."""
+    return path.stem == path.parent.name and not any(path.parent.glob("*.index"))
 
 
 def _spleeter_spec(name: str, weights: str | Path | None) -> SpleeterSpec:
@@ -89,14 +162,31 @@ def _spleeter_spec(name: str, weights: str | Path | None) -> SpleeterSpec:
 
 
 def source_id(name: str, weights: str | Path | None = None, precision: str = "float32") -> str:
-    """Return what tells one separator from another: name, first 16 digits of the weights' SHA-256, precision."""
+    """Return what tells one separator from another: name, first 16 digits of the weights' SHA-256, precision.
+
+    Where the description gives stems roles, they follow: they decide what is heard as vocals.
+    """
     path = find(name, weights)
-    if path.is_dir():
-        digest = _combined(path)
-        name = spec(name, weights).name
-    else:
-        digest = sha256(path.with_suffix(".npz"))
-    return f"{name}:{digest[:16]}:{precision}"
+    found = spec(name, weights)
+    digest = _combined(path) if path.is_dir() else sha256(path.with_suffix(".npz"))
+    roles = ",".join(f"{stem}={role}" for stem, role in sorted(found.roles.items()))
+    known = found.name if path.is_dir() else label(name, weights)
+    return f"{known}:{digest[:16]}:{precision}" + (f":{roles}" if roles else "")
+
+
+def give_roles(name: str, roles: Mapping[str, str], weights: str | Path | None = None) -> None:
+    """Say what stems of a model are; kept in its description. Roles of other stems stay as they were.
+
+    Raises
+    ------
+    ConfigInvalid
+        A stem that the model does not give or a role that there is not; or a model that is not the user's own.
+    """
+    path = _description(resolved(name, weights), weights)
+    if path is None or path.parent == SHIPPED:
+        raise ConfigInvalid(f"{name} comes with its roles; roles are given to models of one's own, as a run folder")
+    found = spec(name, weights)
+    native.write_roles(path, found.stems, {**found.roles, **roles})
 
 
 def verify(name: str, weights: str | Path | None = None) -> str:
@@ -166,21 +256,13 @@ def _folders(weights: str | Path | None) -> Iterator[Path]:
 
 
 def _description(name: str, weights: str | Path | None) -> Path | None:
-    """Description of a model of ours; None of Spleeter's.
-
-    Raises
-    ------
-    ModelUnknown
-        A name that is none.
-    """
-    if name in published() or name.endswith(".json"):
+    """Description of a model of ours, by its name or path as `resolved` gives it; None of Spleeter's."""
+    if name in published():
         return None
-    if Path(name).name != name or name.startswith("."):
-        raise ModelUnknown(
-            f"a model name is a plain word or the path of a Spleeter configuration (.json), got {name!r}; "
-            f"there are {_known()}"
-        )
-    return next((path for folder in _folders(weights) if (path := folder / f"{name}.json").is_file()), None)
+    if name.endswith(".json"):
+        path = Path(name).expanduser()
+        return path if native.describes(path) else None
+    return next((found for folder in _folders(weights) if (found := _ours(folder, name)) is not None), None)
 
 
 def _spleeter_folder(name: str, spec: SpleeterSpec, weights: str | Path | None) -> Path:

@@ -4,7 +4,8 @@
   `split`) or in folders `train` and `test`;
 - MUSDB18-HQ: a folder a track, in folders `train` and `test`, with a WAV or FLAC file a stem: `vocals` and, for what no
   other file holds, `other` or `accompaniment`. There may be any number of stems between (`drums`, `bass`, `piano`, …).
-  `mixture` and `minus-…` are sums of stems, and so is `accompaniment` beside `other`: they are not read.
+  `mixture` and `minus-…` are sums of stems, and so is `accompaniment` beside `other`: they are not read;
+- a folder a track with stems of a user's own: whatever they are called, the model that is evaluated has the same.
 
 References
 ----------
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,6 +54,7 @@ VALIDATION_TRACKS = frozenset(
 
 
 _SUFFIXES = (".wav", ".flac")
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,12 @@ class Track:
     split: str
     path: Path
     """A `.stem.mp4` file, or a folder with a file a stem."""
+    own: tuple[str, ...] | None = None
+    """Names of a user's own that its stems have to have; None: those of MUSDB18."""
 
     @property
     def files(self) -> dict[str, Path]:
-        """File of each stem, `STEMS` first; there need not be one where the data set is damaged."""
+        """File of each stem, `STEMS` (or a user's own) first; there need not be one where the data set is damaged."""
         if not self.path.is_dir():
             return dict.fromkeys(STEMS, self.path)
         found = {
@@ -75,9 +79,10 @@ class Track:
             for path in sorted(self.path.glob(f"*{suffix}"))
             if path.stem != "mixture" and not path.name.startswith((".", "minus-"))
         }
-        if "other" in found:
+        if "other" in found and self.own is None:
             found.pop("accompaniment", None)
-        return {stem: found[stem] for stem in sorted(found, key=lambda stem: (_rank(stem), stem))}
+        first = self.own or STEMS
+        return {stem: found[stem] for stem in sorted(found, key=lambda stem: (_rank(stem, first), stem))}
 
     def load(self) -> tuple[dict[str, Samples], int]:
         """Read the true stems.
@@ -94,10 +99,15 @@ class Track:
         AudioMissing, AudioUnreadable
             A stem is not there, or cannot be decoded.
         AudioInvalid
-            The stems differ in rate or channels, or in length by more than 0.1 s.
+            The stems differ in rate or channels, or in length by more than 0.1 s; or their names from a user's own.
         """
         files = self.files
-        if "vocals" not in files or files.keys().isdisjoint(("other", "accompaniment")):
+        if self.own is not None and set(files) != set(self.own):
+            raise AudioInvalid(
+                f"{self.path} holds {', '.join(files) or 'no stems'} and the model gives {', '.join(self.own)}: "
+                "stems are scored where both have the same names"
+            )
+        if self.own is None and ("vocals" not in files or files.keys().isdisjoint(("other", "accompaniment"))):
             raise AudioMissing(
                 f"{self.path} holds {', '.join(files) or 'no stems'}: a track needs vocals, and other or accompaniment"
             )
@@ -112,7 +122,7 @@ class Track:
         return {stem: y[:, : min(lengths)] for stem, y in stems.items()}, sr
 
 
-def find_tracks(folder: str | Path, split: str | None = None) -> list[Track]:
+def find_tracks(folder: str | Path, split: str | None = None, *, stems: Collection[str] | None = None) -> list[Track]:
     """List the tracks of a data set, sorted by name; names differ from each other.
 
     Parameters
@@ -122,6 +132,9 @@ def find_tracks(folder: str | Path, split: str | None = None) -> list[Track]:
     split
         `train`, `valid` or `test`; None means all. Without a manifest the standard validation tracks are `valid`, and
         tracks in no folder of such a name are of split `all`.
+    stems
+        Stems of the model in question: where they are none of MUSDB18's (`vocals` with `other` or `accompaniment`),
+        tracks are folders with files of these names.
 
     Raises
     ------
@@ -134,8 +147,16 @@ def find_tracks(folder: str | Path, split: str | None = None) -> list[Track]:
     if not root.is_dir():
         raise AudioMissing(f"no such data folder: {root}")
     manifest = root / "manifest.csv"
+    own = _own(stems)
     found = _listed(root, manifest) if manifest.is_file() else []
-    found = found or _laid_out(root)
+    found = found or _laid_out(root, ("vocals",) if own is None else own)
+    if own is not None:
+        found = [replace(track, own=own) for track in found]
+        if not found:
+            raise AudioMissing(
+                f"no tracks with stems of the model ({', '.join(own)}) in {root}: it has {_names(root)}; give a folder "
+                f"with a folder a track that holds {', '.join(f'{stem}.wav' for stem in own)}"
+            )
     if not found:
         raise AudioMissing(
             f"no tracks with stems in {root}: give a folder with .stem.mp4 files, or with a folder a track that holds "
@@ -154,8 +175,22 @@ def mixture(stems: Mapping[str, Samples]) -> Samples:
     return total
 
 
-def _rank(stem: str) -> int:
-    return STEMS.index(stem) if stem in STEMS else len(STEMS)
+def _rank(stem: str, first: Sequence[str]) -> int:
+    return first.index(stem) if stem in first else len(first)
+
+
+def _own(stems: Collection[str] | None) -> tuple[str, ...] | None:
+    """Names of a model's stems where they are a user's own."""
+    if stems is None or ("vocals" in stems and not {"other", "accompaniment"}.isdisjoint(stems)):
+        return None
+    return tuple(stems)
+
+
+def _names(root: Path) -> str:
+    """Names of the files that could be stems, for messages."""
+    names = sorted({path.stem for suffix in _SUFFIXES for path in root.rglob(f"*{suffix}")})
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return shown or "no WAV or FLAC files"
 
 
 def _listed(root: Path, manifest: Path) -> list[Track]:
@@ -169,9 +204,9 @@ def _listed(root: Path, manifest: Path) -> list[Track]:
     ]
 
 
-def _laid_out(root: Path) -> list[Track]:
+def _laid_out(root: Path, stems: Collection[str]) -> list[Track]:
     files = {path for path in root.rglob("*.stem.mp4") if not path.name.startswith(".")}
-    folders = {path.parent for suffix in _SUFFIXES for path in root.rglob(f"vocals{suffix}")}
+    folders = {path.parent for suffix in _SUFFIXES for path in root.rglob(f"*{suffix}") if path.stem in stems}
     return [Track(name=_name(path), split=_split(path), path=path) for path in files | folders]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from separation.bands import Bands
 from separation.checksum import sha256
-from separation.errors import WeightsDamaged
+from separation.errors import ConfigInvalid, WeightsDamaged
 from separation.frontend import network_input
+from separation.roles import check_roles, check_stems
 from separation.spectrogram import Spectrum, Stft
+from separation.spleeter.config import FAMILY, SpleeterSpec
 from separation.unet import UNetConfig, build, planar
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 OVERLAP = 16
 """Frames in which two neighbouring chunks' masks are cross-faded: 0.37 s at 44.1 kHz."""
+
+LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,13 @@ class ModelSpec:
         How bins are grouped.
     network
         Size of the network.
+    roles
+        What stems with names of a user's own are: ``{"voice": "vocals"}``; see `separation.roles`.
+
+    Raises
+    ------
+    ConfigInvalid
+        A stem's name that is no plain file name, or a role that there is not.
     """
 
     name: str
@@ -51,16 +63,25 @@ class ModelSpec:
     hop_length: int
     bands: Bands
     network: UNetConfig
+    roles: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_stems(self.stems)
+        check_roles(self.stems, self.roles)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        return asdict(self)
+        table = asdict(self)
+        if not self.roles:
+            del table["roles"]
+        return table
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> ModelSpec:
         """Undo `to_dict`."""
         network: dict[str, Any] = {**table["network"], "filters": tuple(table["network"]["filters"])}
         known = {key: table[key] for key in ("name", "sr", "n_fft", "hop_length")}
+        known["roles"] = dict(table.get("roles", {}))
         return cls(stems=tuple(table["stems"]), bands=Bands(**table["bands"]), network=UNetConfig(**network), **known)
 
 
@@ -123,17 +144,41 @@ class NativeMasker:
 
 
 def read_spec(description: Path) -> ModelSpec:
-    """Read a model's description.
+    """Read the description of a network of our own, see `read_any_spec`."""
+    spec = read_any_spec(description)
+    if isinstance(spec, ModelSpec):
+        return spec
+    raise WeightsDamaged(f"{description} describes a network of the family {FAMILY}, not one of our own")
+
+
+def read_any_spec(description: Path) -> ModelSpec | SpleeterSpec:
+    """Read a model's description: a network of our own, or one of Spleeter's that was trained here.
 
     Raises
     ------
     WeightsDamaged
         Where it is none.
+    ConfigInvalid
+        Where its stems or their roles are none.
     """
     try:
-        return ModelSpec.from_dict(json.loads(description.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
+        table = json.loads(description.read_text(encoding="utf-8"))
+        return SpleeterSpec.from_dict(table) if table.get("family") == FAMILY else ModelSpec.from_dict(table)
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"{description}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsDamaged(f"{description} describes no model of ours ({error!r}); reinstall the model") from error
+
+
+def describes(path: Path) -> bool:
+    """Tell whether a JSON file describes a model of ours, be its weights there or not."""
+    if path.with_suffix(".npz").is_file():
+        return True
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(table, dict) and "sha256" in table
 
 
 def verify(description: Path) -> str:
@@ -152,10 +197,27 @@ def verify(description: Path) -> str:
     return actual
 
 
-def save_weights(model: keras.Model, spec: ModelSpec, folder: Path) -> Path:
+def write_roles(description: Path, stems: Sequence[str], roles: Mapping[str, str]) -> None:
+    """Put roles into a description, all of it or nothing; those that say nothing (`vocals` is vocals) are left out.
+
+    Raises
+    ------
+    ConfigInvalid
+        A stem that the model does not give, or a role that there is not.
+    """
+    roles = {stem: role for stem, role in roles.items() if stem != role or stem not in stems}
+    check_roles(stems, roles)
+    table = json.loads(description.read_text(encoding="utf-8"))
+    table["roles"] = roles
+    temporary = description.with_name(f".{description.stem}.tmp.json")
+    temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(description)
+
+
+def save_weights(model: keras.Model, spec: ModelSpec | SpleeterSpec, folder: Path) -> Path:
     """Write ``NAME.npz`` (16-bit) and ``NAME.json`` into `folder`, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {variable.path: np.asarray(variable).astype(np.float16) for variable in model.weights}
+    arrays = {variable.path: _narrowed(np.asarray(variable)) for variable in model.weights}
     path = folder / f"{spec.name}.npz"
     temporary = folder / f".{spec.name}.tmp.npz"
     np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
@@ -176,14 +238,23 @@ def fill(model: keras.Model, description: Path) -> None:
         Where the arrays do not fit the network by name and shape.
     """
     name = description.stem
+    arrays = read_arrays(description)
+    wanted = {variable.path: variable for variable in model.weights}
+    if set(wanted) != set(arrays):
+        odd = sorted(set(wanted) ^ set(arrays))
+        raise WeightsDamaged(f"{name}: weights do not fit the network: {', '.join(odd[:5])}")
+    for path, variable in wanted.items():
+        if tuple(variable.shape) != arrays[path].shape:
+            raise WeightsDamaged(f"{name}: {path} is {arrays[path].shape}, the network needs {tuple(variable.shape)}")
+        variable.assign(arrays[path].astype(np.float32))
+
+
+def read_arrays(description: Path) -> dict[str, NDArray[np.floating]]:
+    """Weights by the names of the network's variables, as they are stored."""
     with np.load(description.with_suffix(".npz"), allow_pickle=False) as arrays:
-        wanted = {variable.path: variable for variable in model.weights}
-        if set(wanted) != set(arrays.files):
-            odd = sorted(set(wanted) ^ set(arrays.files))
-            raise WeightsDamaged(f"{name}: weights do not fit the network: {', '.join(odd[:5])}")
-        for path, variable in wanted.items():
-            if tuple(variable.shape) != arrays[path].shape:
-                raise WeightsDamaged(
-                    f"{name}: {path} is {arrays[path].shape}, the network needs {tuple(variable.shape)}"
-                )
-            variable.assign(arrays[path].astype(np.float32))
+        return dict(arrays)
+
+
+def _narrowed(array: NDArray[np.float32]) -> NDArray[np.floating]:
+    """As 16-bit numbers, but where one is too large for them: variances of magnitudes can be."""
+    return array.astype(np.float16) if np.abs(array).max(initial=0.0) <= LARGEST_HALF else array

@@ -25,9 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate_command(
-    data: Annotated[Path, typer.Argument(help="MUSDB18, MUSDB18-HQ or a folder like them.", show_default=False)],
+    data: Annotated[
+        Path, typer.Argument(help="MUSDB18, MUSDB18-HQ, or a folder a track with a file a stem.", show_default=False)
+    ],
     model: Annotated[
-        str | None, typer.Option("--model", help="Separation model (default: mir-4s).", show_default=False)
+        str | None,
+        typer.Option("--model", help="Separation model, or a run folder (default: mir-4s).", show_default=False),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="Folder with the weights.", show_default=False)
@@ -45,10 +48,21 @@ def evaluate_command(
         ),
     ] = None,
     baselines: Annotated[bool, typer.Option("--baselines", help="Every baseline that the data allow.")] = False,
-    split: Annotated[str, typer.Option("--split", help="Tracks to score: train, valid, test or all.")] = "valid",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="Tracks to score: train, valid, test or all (default: valid; all of data without splits).",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the first tracks, by name.", show_default=False)
     ] = None,
+    dither: Annotated[
+        bool,
+        typer.Option("--dither", help="Faint noise in all stems: SIR and SAR of lossy stems come to mean something."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes that score (default: cores).", show_default=False)
     ] = None,
@@ -69,29 +83,39 @@ def evaluate_command(
     from mir.errors import BadRequest
     from mir.evaluation_runs import RunFolder, report, run, write_json
     from separation.evaluation import find_tracks
+    from separation.models import spec
 
     report_only = out is not None and out.suffix == ".json"
     if report_only and out is not None and out.is_dir():
         raise BadRequest(f"{out} is a folder: a name that ends in .json is a report's")
-    tracks = find_tracks(data, None if split == "all" else split)[:limit]
+    alone = bool(baseline) and not (baselines or model or weights or precision)
+    chosen = str(setting("model", model).value)
+    stems = None if alone else spec(chosen, weights).stems
+    split = split or ("all" if {track.split for track in find_tracks(data, stems=stems)} == {"all"} else "valid")
+    tracks = find_tracks(data, None if split == "all" else split, stems=stems)[:limit]
     n_workers = int(setting("workers", workers).value)
     names = _baseline_names(data, baseline, every=baselines)
-    alone = bool(baseline) and not (baselines or model or weights or precision)
     with progress("evaluate", quiet="MIR_QUIET" in os.environ) as bar:
-        lead = None if alone else _model(str(setting("model", model).value), weights, precision or "float32")
+        lead = None if alone else _model(chosen, weights, precision or "float32")
         entrants = [
             *([lead] if lead else []),
             *(_baseline(name, data, lead.stems if lead else None, bar) for name in names),
         ]
-        folder = RunFolder(out, entrants[0], data=data, split=split) if out is not None and not report_only else None
+        folder = (
+            RunFolder(out, entrants[0], data=data, split=split, dither=dither)
+            if out is not None and not report_only
+            else None
+        )
         try:
-            evaluations = run(entrants, tracks, workers=n_workers, folder=folder, on_track=_shown_in(bar))
+            evaluations = run(
+                entrants, tracks, workers=n_workers, folder=folder, on_track=_shown_in(bar), dither=dither
+            )
         except KeyboardInterrupt:
             bar.stop()
             kept = "what is scored is kept, and the same command goes on from there" if folder else "nothing is kept"
             stderr().print(f"interrupted; {kept}")
             raise typer.Exit(130) from None
-    told = report(evaluations, entrants[0], data=data, split=split)
+    told = report(evaluations, entrants[0], data=data, split=split, dither=dither)
     if folder is not None:
         folder.finish(evaluations, told)
     elif out is not None:
@@ -109,10 +133,11 @@ def evaluate_command(
 
 def _model(name: str, weights: Path | None, precision: str) -> Entrant:
     from mir.evaluation_runs import Entrant
+    from separation.models import label
     from separation.separator import Separator
 
     separator = Separator(name, weights, precision=precision)
-    return Entrant(name, separator.source_id, lambda: separator, tuple(separator.stems))
+    return Entrant(label(name, weights), separator.source_id, lambda: separator, tuple(separator.stems))
 
 
 def _baseline_names(data: Path, given: Sequence[str] | None, *, every: bool) -> list[str]:

@@ -26,7 +26,8 @@ def ingest_command(
     ],
     catalog: CatalogOption = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="Separation model (default: mir-4s).", show_default=False)
+        str | None,
+        typer.Option("--model", help="Separation model, or a run folder (default: mir-4s).", show_default=False),
     ] = None,
     workers: Annotated[
         int | None,
@@ -101,6 +102,7 @@ def _print(report: IngestReport, *, as_json: bool, dry_run: bool) -> None:
                 "retagged": report.retagged,
                 "failed_before": report.failed_before,
                 "pruned": report.pruned,
+                "not_given": report.not_given,
             }
             | ({"planned": len(report.planned)} if dry_run else {})
         )
@@ -123,6 +125,10 @@ def _print(report: IngestReport, *, as_json: bool, dry_run: bool) -> None:
     console = stderr()
     for one in report.failed:
         console.print(f"failed: {one.path}: {one.error}", markup=False, soft_wrap=True)
+    for space, reason in report.not_given.items():
+        console.print(f"not measured: {space} {reason}", markup=False, soft_wrap=True)
+    if report.not_given:
+        console.print("`mir models roles` says what stems with names of your own are", markup=False, soft_wrap=True)
     if report.failed_before:
         console.print(
             f"{report.failed_before} failed before and have not changed: --retry-failed tries them again",

@@ -1,18 +1,23 @@
-"""`mir models`: which separation models there are, what they are, whether they are whole, and getting others."""
+"""`mir models`: which separation models there are, what they are, whether they are whole, and getting others.
+
+A model is named, or given by a path: a training run's folder, or the description in it.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mir.cli.cards import print_card
 from mir.cli.console import JsonOption, print_json, print_table, transfer
 
 HERE, PULLABLE_NOW, DAMAGED = "here", "can be pulled", "damaged"
 
 models_app = typer.Typer(help="Separation models on this machine, and getting others.", no_args_is_help=True)
+ModelArgument = Annotated[str, typer.Argument(help="Model, or a run folder.", show_default=False)]
 WeightsOption = Annotated[Path | None, typer.Option("--weights", help="Folder to look in first.", show_default=False)]
 
 
@@ -22,16 +27,16 @@ def register(app: typer.Typer) -> None:
 
 
 @models_app.command("list")
-def list_models(as_json: JsonOption = False) -> None:
+def list_models(weights: WeightsOption = None, as_json: JsonOption = False) -> None:
     """List the models that are here, each verified, and those that can be pulled."""
     from separation.models import available, spec
     from separation.pull import PULLABLE
 
     columns = ("model", "stems", "sample_rate_hz", "state", "folder")
     rows = []
-    for name in sorted({*available(), *PULLABLE}):
-        state, folder = _state(name)
-        model = spec(name)
+    for name in sorted({*available(weights), *PULLABLE}):
+        state, folder = _state(name, weights)
+        model = spec(name, weights)
         rows.append((name, ", ".join(model.stems), model.sr, state, folder))
     if as_json:
         for row in rows:
@@ -41,14 +46,15 @@ def list_models(as_json: JsonOption = False) -> None:
 
 
 @models_app.command()
-def info(name: str, weights: WeightsOption = None, as_json: JsonOption = False) -> None:
-    """Show a model's architecture, size and licence."""
+def info(name: ModelArgument, weights: WeightsOption = None, as_json: JsonOption = False) -> None:
+    """Show a model's architecture, size and licence, its card, and how its training run went."""
     from separation.errors import WeightsMissing
-    from separation.models import find, source_id, spec
+    from separation.models import find, label, source_id, spec
     from separation.pull import PULLABLE
     from separation.spleeter.checkpoint import files, find_checkpoint
 
     table = spec(name, weights).to_dict()
+    more: dict[str, dict[str, Any]] = {}
     try:
         path = find(name, weights)
     except WeightsMissing:
@@ -57,7 +63,8 @@ def info(name: str, weights: WeightsOption = None, as_json: JsonOption = False) 
         table["state"] = _state(name)[0]
     else:
         parts = files(find_checkpoint(path)) if path.is_dir() else (path.with_suffix(".npz"),)
-        licence = path.with_name(f"LICENSE-{name}.md")
+        licence = path.with_name(f"LICENSE-{path.stem}.md")
+        more = _told(path)
         table |= {
             "state": HERE,
             "source_id": source_id(name, weights),
@@ -66,21 +73,54 @@ def info(name: str, weights: WeightsOption = None, as_json: JsonOption = False) 
             "licence": str(licence) if licence.is_file() else None,
         }
     if as_json:
-        print_json(table)
-    else:
-        print_table(("", name), list(table.items()))
+        print_json(table | more)
+        return
+    print_card(label(name, weights), table)
+    for title, each in more.items():
+        typer.echo()
+        print_card(title, each)
 
 
 @models_app.command()
-def verify(name: str, weights: WeightsOption = None, as_json: JsonOption = False) -> None:
+def roles(
+    name: Annotated[str, typer.Argument(help="A run folder, or a model of your own.", show_default=False)],
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="STEM=ROLE...", help="As voice=vocals; a role is vocals, drums, bass or other.", show_default=False
+        ),
+    ] = None,
+    weights: WeightsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a model's stems are, or say it of stems with names of your own; the catalog hears them so."""
+    from mir.errors import BadRequest
+    from separation.models import give_roles, label, spec
+
+    pairs = [pair.partition("=") for pair in given or ()]
+    if any(not stem or not role for stem, _, role in pairs):
+        raise BadRequest(f"roles are given as STEM=ROLE, as voice=vocals: got {' '.join(given or ())}")
+    if pairs:
+        give_roles(name, {stem.strip(): role.strip() for stem, _, role in pairs}, weights)
+    found = spec(name, weights)
+    table = {stem: found.roles.get(stem, stem) for stem in found.stems}
+    if as_json:
+        print_json({"model": label(name, weights), "roles": table})
+    else:
+        print_table(("stem", "heard as"), list(table.items()))
+
+
+@models_app.command()
+def verify(name: ModelArgument, weights: WeightsOption = None, as_json: JsonOption = False) -> None:
     """Check a model's weights against their checksum."""
+    from separation.models import label
     from separation.models import verify as check
 
     checksum = check(name, weights)
     if as_json:
-        print_json({"model": name, "sha256": checksum, "ok": True})
+        print_json({"model": label(name, weights), "sha256": checksum, "ok": True})
     else:
-        print_table(("model", "sha256", ""), [(name, checksum, "ok")])
+        print_table(("model", "sha256", ""), [(label(name, weights), checksum, "ok")])
 
 
 @models_app.command("pull")
@@ -134,7 +174,16 @@ def pull_model(
         print_table(tuple(row), [tuple(row.values())])
 
 
-def _state(name: str) -> tuple[str, Path | None]:
+def _told(path: Path) -> dict[str, dict[str, Any]]:
+    """Card of the model that lies here, and what its training run says of itself; of Spleeter's neither."""
+    from separation.cards import read_card, read_run
+
+    if path.is_dir():
+        return {}
+    return {title: table for title, table in (("card", read_card(path)), ("run", read_run(path.parent))) if table}
+
+
+def _state(name: str, weights: Path | None = None) -> tuple[str, Path | None]:
     """State of a model, and the folder that it is in."""
     from separation.errors import WeightsDamaged, WeightsMissing
     from separation.models import find, verify
@@ -142,9 +191,9 @@ def _state(name: str) -> tuple[str, Path | None]:
 
     folder = folder_of(name)
     try:
-        found = find(name)
+        found = find(name, weights)
         folder = found if found.is_dir() else found.parent
-        verify(name)
+        verify(name, weights)
     except WeightsMissing:
         return (DAMAGED, folder) if folder.exists() else (PULLABLE_NOW, None)
     except WeightsDamaged:

@@ -34,7 +34,7 @@ def separate_command(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Model, or a Spleeter .json (default: mir-4s).", show_default=False),
+        typer.Option("--model", help="Model, run folder or Spleeter .json (default: mir-4s).", show_default=False),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="Folder with the weights.", show_default=False)
@@ -103,7 +103,7 @@ def separate_command(
     from mir.config import setting
     from mir.stem_files import choose, plan
     from mir.stem_writing import divide
-    from separation.models import spec
+    from separation.models import label, spec
 
     name = str(setting("model", model).value)
     choice = choose(spec(name, weights).stems, _names(stems), [_names(group) or () for group in minus or ()])
@@ -113,7 +113,7 @@ def separate_command(
     )  # fmt: skip
     planned = plan(paths, out)
     work = divide(planned.jobs, options)
-    show = _Shown(name, as_json=as_json)
+    show = _Shown(label(name, weights), as_json=as_json)
     for done in work.skipped:
         show.separated(done)
     for failure in planned.failures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,13 +20,20 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status_command)
 
 
-def status_command(catalog: CatalogOption = None, as_json: JsonOption = False) -> None:
+def status_command(
+    catalog: CatalogOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Model or run folder that `mir ingest` is given.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what is in the catalog, what is missing or out of date, what failed and why."""
     from mir.catalog import open_catalog
     from mir.config import catalog_path
     from mir.status import status
 
-    found = status(open_catalog(catalog_path(catalog)))
+    found = status(open_catalog(catalog_path(catalog)), model)
     if as_json:
         print_json(asdict(found))
         return
@@ -63,7 +70,10 @@ def _print(found: Status) -> None:
 
 def _advise(found: Status) -> None:
     console = stderr()
-    if any(space.missing or space.out_of_date for space in found.spaces):
+    for space in found.spaces:
+        if space.not_given:
+            console.print(f"not measured: {space.space} {space.not_given}", markup=False, soft_wrap=True)
+    if any((space.missing or space.out_of_date) and not space.not_given for space in found.spaces):
         console.print("`mir ingest` over the same folders computes what is missing or out of date")
     if found.failures:
         console.print("`mir ingest --retry-failed` tries again what failed")

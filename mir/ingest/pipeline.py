@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features import EXTRACTORS
-from mir.analysis import MIXTURE
+from mir.analysis import MIXTURE, Describe
 from mir.catalog.commit import commit_failure, commit_file, commit_track
 from mir.catalog.queries import done as done_spaces
 from mir.catalog.records import FileStat, SpaceResult, TrackRecord
@@ -25,7 +25,7 @@ from mir.ingest.report import Event, EventState, IngestReport, Listener
 from mir.ingest.scratch import scratch_folder, write_signals
 from mir.ingest.separators import SeparatorLike, SeparatorSource
 from mir.ingest.source import Broken, Known, Ready, Source, ahead
-from mir.ingest.workers import Describe, Outcome, Task, Workers
+from mir.ingest.workers import Outcome, Task, Workers
 from mir.ingest.writing import written
 from mir.scan import Failure
 
@@ -140,8 +140,12 @@ class Pipeline:
         crew.give(Task(number, folder, ready.sound.sr, self.wanted.source_id, ready.spaces, keep))
 
     def separation_needed(self, ready: Ready) -> bool:
-        """Tell whether a wanted space reads a stem, or the stems themselves are wanted."""
-        return self.plan.kept is not None or any(set(EXTRACTORS[space].stems) != {MIXTURE} for space in ready.spaces)
+        """Tell whether a wanted space reads a stem, or the stems themselves are wanted.
+
+        They are, too, where no space hears what the model gives: their levels are all that is known of them.
+        """
+        kept, only_levels = self.plan.kept is not None, not any(map(_reads_stems, self.wanted.spaces))
+        return kept or only_levels or any(map(_reads_stems, ready.spaces))
 
     def loaded(self) -> SeparatorLike:
         """Return the separator, loaded once."""
@@ -245,6 +249,10 @@ class Pipeline:
             speed = self.report.audio_s / max(time.monotonic() - self.started, 1e-9)
             total = len(self.plan.jobs)
             self.listener(Event(file.path, state, seconds, audio_s, error, self.finished, total, speed))
+
+
+def _reads_stems(space: str) -> bool:
+    return set(EXTRACTORS[space].stems) != {MIXTURE}
 
 
 def stems_root(catalog_path: Path) -> Path:

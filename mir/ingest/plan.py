@@ -64,7 +64,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a track has to have to be complete: every space, of its current version, from one source.
+    """What a track has to have to be complete: spaces, each of its current version, from one source.
 
     Parameters
     ----------
@@ -72,16 +72,19 @@ class Wanted:
         The separator's.
     retry_failed
         Whether a failed space counts as missing.
+    spaces
+        Those that the separator has stems for.
     """
 
     source_id: str
     retry_failed: bool = False
+    spaces: tuple[str, ...] = tuple(EXTRACTORS)
 
     def missing(self, done: DoneSpaces) -> tuple[str, ...]:
         """Spaces that are absent or out of date in `done`."""
         missing = []
-        for space, extractor in EXTRACTORS.items():
-            known = done.get(space)
+        for space in self.spaces:
+            extractor, known = EXTRACTORS[space], done.get(space)
             if (
                 known is None
                 or known.version != extractor.version

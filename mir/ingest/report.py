@@ -68,6 +68,8 @@ class IngestReport:
     planned
         Of a dry run: path and what would be done (``new``, ``changed``, ``retry``, ``retag``, ``update: …``,
         ``forget``).
+    not_given
+        Spaces that are not measured because the model has no stems for them, with the reasons.
     """
 
     ingested: int = 0
@@ -79,3 +81,4 @@ class IngestReport:
     failed_before: int = 0
     pruned: int = 0
     planned: list[tuple[str, str]] = field(default_factory=list)
+    not_given: dict[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mir.analysis import describe
+from mir.analysis import Describe, describing
 from mir.catalog import create_catalog, open_catalog
 from mir.catalog.commit import commit_failure
 from mir.catalog.commit import prune as forget_missing
@@ -22,7 +22,6 @@ from mir.ingest.plan import Plan, Wanted, gone, make_plan, new_failures, recover
 from mir.ingest.report import IngestReport, Listener
 from mir.ingest.separators import SeparatorSource, model_source
 from mir.ingest.source import Source
-from mir.ingest.workers import Describe
 from mir.ingest.writing import written
 from mir.scan import Failure, Scan, scan
 from separation.errors import SeparationError
@@ -44,7 +43,7 @@ def ingest(
     dry_run: bool = False,
     keep_stems: str | None = None,
     separator: SeparatorSource | None = None,
-    describe: Describe = describe,
+    describe: Describe | None = None,
 ) -> IngestReport:
     """Take files and folders into a catalog; what is there already is not done again.
 
@@ -59,7 +58,7 @@ def ingest(
     catalog_path
         The catalog, made where there is none.
     model
-        Separation model.
+        Separation model, by name or path. Spaces that it has no stems for are not measured; the report says which.
     workers
         Feature processes; None: the setting ``workers`` (see `mir.config`).
     on_progress
@@ -75,7 +74,7 @@ def ingest(
     separator
         Another separator than `model`'s.
     describe
-        What workers run; a function of a module.
+        What workers run, a function of a module; None: `mir.analysis.describe`.
 
     Returns
     -------
@@ -101,7 +100,8 @@ def ingest(
     separator = separator or model_source(model)
     catalog_file = Path(catalog_path).expanduser()
     found = scan(paths)
-    wanted = Wanted(separator.source_id, retry_failed)
+    wanted = Wanted(separator.source_id, retry_failed, separator.spaces)
+    describe = describe or describing(separator.roles)
     catalog: Catalog | None = None
     if catalog_file.exists():
         catalog = open_catalog(catalog_file) if dry_run else create_catalog(catalog_file)
@@ -109,7 +109,12 @@ def ingest(
     kept = None if keep_stems is None else _kept(catalog)
     plan = make_plan(found.files, known, done_spaces(catalog) if catalog else {}, wanted, kept)
     missing = gone(known, found.folders) if prune else []
-    report = IngestReport(skipped=plan.skipped, failed_before=plan.failed_before, failed=list(found.failures))
+    report = IngestReport(
+        skipped=plan.skipped,
+        failed_before=plan.failed_before,
+        failed=list(found.failures),
+        not_given=separator.not_given,
+    )
     if dry_run:
         _rehearse(plan, wanted, missing, report)
     else:

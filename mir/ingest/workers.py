@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -22,13 +22,13 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from mir.analysis import Describe
 from mir.catalog.records import SpaceResult, StemRow
 from mir.errors import MirError
 from mir.ingest.scratch import read_signals
 from separation.processes import ctrl_c_ignored, death
 
 Samples = NDArray[np.float32]
-Describe = Callable[[Mapping[str, Samples], int, str, Sequence[str]], tuple[list[StemRow], list[SpaceResult]]]
 
 _POOLS = (
     "OMP_NUM_THREADS",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from separation.errors import ConfigInvalid
+from separation.roles import check_roles, check_stems
 from separation.spectrogram import Stft
 
 PREFIX = "spleeter:"
 """Names of published models begin so."""
+FAMILY = "spleeter"
+"""What a description of such a network in our own format says that it is."""
 N_LEVELS = 6
 """Halvings of time and frequency in its U-Nets."""
 Activation = Literal["elu", "relu", "leaky_relu"]
@@ -50,6 +53,8 @@ class SpleeterSpec:
         Power to which the estimated magnitudes are raised for the masks.
     mask_extension
         Masks above `n_bins`: ``zeros``, or the frame's ``average`` mask.
+    roles
+        What stems with names of a user's own are (an addition to Spleeter's settings); see `separation.roles`.
     """
 
     name: str
@@ -66,6 +71,7 @@ class SpleeterSpec:
     softmax: bool = False
     exponent: float = 2.0
     mask_extension: MaskExtension = "zeros"
+    roles: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         step = 2**N_LEVELS
@@ -81,6 +87,8 @@ class SpleeterSpec:
             raise ConfigInvalid(f"{self.name}: instrument_list needs different names, got {list(self.stems)}")
         if self.sr < 1 or not self.exponent > 0:
             raise ConfigInvalid(f"{self.name}: sample_rate and separation_exponent are above 0")
+        check_stems(self.stems)
+        check_roles(self.stems, self.roles)
 
     @property
     def stft(self) -> Stft:
@@ -89,7 +97,46 @@ class SpleeterSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        return asdict(self)
+        table = {"family": FAMILY, **asdict(self)}
+        if not self.roles:
+            del table["roles"]
+        return table
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> SpleeterSpec:
+        """Undo `to_dict`."""
+        known = {one.name: table[one.name] for one in fields(cls) if one.name in table}
+        return cls(**{**known, "stems": tuple(table["stems"]), "filters": tuple(table["filters"])})
+
+
+@dataclass(frozen=True, slots=True)
+class SpleeterNetwork:
+    """What a training configuration says of U-Nets of Spleeter's; see `SpleeterSpec`."""
+
+    family: Literal["spleeter"] = "spleeter"
+    n_frames: int = 512
+    n_bins: int = 1024
+    filters: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
+    conv_activation: Activation = "leaky_relu"
+    deconv_activation: Activation = "relu"
+    softmax: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("conv_activation", "deconv_activation"):
+            if getattr(self, name) not in _ACTIVATIONS.values():
+                raise ConfigInvalid(
+                    f"network: {name} is {', '.join(_ACTIVATIONS.values())}, got {getattr(self, name)!r}"
+                )
+
+    def spec(
+        self, name: str, stems: tuple[str, ...], sr: int, n_fft: int, hop_length: int, roles: dict[str, str]
+    ) -> SpleeterSpec:
+        """Describe the model that has these U-Nets."""
+        return SpleeterSpec(
+            name=name, folder=name, stems=stems, sr=sr, n_fft=n_fft, hop_length=hop_length, n_frames=self.n_frames,
+            n_bins=self.n_bins, filters=self.filters, conv_activation=self.conv_activation,
+            deconv_activation=self.deconv_activation, softmax=self.softmax, roles=roles,
+        )  # fmt: skip
 
 
 def published() -> dict[str, SpleeterSpec]:
@@ -168,4 +215,5 @@ def _parse(source: Path, table: Mapping[str, Any]) -> SpleeterSpec:
         softmax=_TYPES[kind],
         exponent=float(table.get("separation_exponent", 2)),
         mask_extension=extension,
+        roles={str(stem): str(role) for stem, role in table.get("roles", {}).items()},
     )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from separation import native
 from separation.backend import Compiled, compiled, with_precision
 from separation.spectrogram import Spectrum, Stft
 from separation.spleeter.config import N_LEVELS, SpleeterSpec
 from separation.spleeter.network import REACH, build, masks, planar
+
+if TYPE_CHECKING:
+    import keras
 
 STEP = 2**N_LEVELS
 """Segments are multiples of so many frames."""
@@ -25,8 +29,8 @@ class SpleeterMasker:
     ----------
     spec
         Which model.
-    folder
-        Folder of its checkpoint.
+    weights
+        Folder of its checkpoint, or the description of one that was trained here (``….json``, weights beside it).
     precision
         ``float32`` or ``bfloat16``.
     """
@@ -38,15 +42,11 @@ class SpleeterMasker:
     duplicates_mono = True
     """A mono signal is taken for stereo, and comes back as stereo."""
 
-    def __init__(self, spec: SpleeterSpec, folder: Path, precision: str = "float32") -> None:
-        from separation.spleeter.checkpoint import read_checkpoint
-
+    def __init__(self, spec: SpleeterSpec, weights: Path, precision: str = "float32") -> None:
         self.spec = spec
-        arrays = read_checkpoint(folder, spec)
         with with_precision(precision):
             model = build(spec)
-        for variable in model.weights:
-            variable.assign(arrays[variable.path])
+        _fill(model, spec, weights)
         self._model = model
         self._compiled: dict[tuple[bool, int], Compiled] = {}
         self._compiling = Lock()
@@ -116,3 +116,14 @@ class SpleeterMasker:
 
     def _masks(self, x: Any) -> Any:  # noqa: ANN401
         return planar(masks(self._model(x, training=False), self.spec.exponent))
+
+
+def _fill(model: keras.Model, spec: SpleeterSpec, weights: Path) -> None:
+    if weights.is_file():
+        native.fill(model, weights)
+        return
+    from separation.spleeter.checkpoint import read_checkpoint
+
+    arrays = read_checkpoint(weights, spec)
+    for variable in model.weights:
+        variable.assign(arrays[variable.path])

@@ -58,6 +58,7 @@ def _fake(monkeypatch):
     module = types.ModuleType("separation.separator")
     module.Separator = FakeSeparator
     monkeypatch.setitem(sys.modules, "separation.separator", module)
+    monkeypatch.setattr("separation.models.spec", lambda name, weights=None: FakeSeparator)
     monkeypatch.setattr(FakeSeparator, "made", [])
     monkeypatch.setattr(FakeSeparator, "separated", [])
     for variable in ("MIR_MODEL", "MIR_WORKERS", "MIR_CONFIG"):

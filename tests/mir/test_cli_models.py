@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -199,6 +200,37 @@ def test_failures_say_what_to_do(home, mirror, archive, sha256):
         assert told in message
     assert not (home / "4stems").exists()
     assert not (home / "5stems").exists()
+
+
+def test_a_card_is_shown_as_tables(tiny_weights, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_weights, folder)
+    description = json.loads((folder / "tiny.json").read_text())
+    card = {
+        "date": "2025-01-31",
+        "compute": {"machine": "two cores", "hours": 1.5},
+        "data": [{"source": "previews", "licence": "academic use", "minutes": 11.25}, {"source": "songs", "clips": 3}],
+        "sdr_db": {"vocals": {"median": 5.123456, "interval": [4.5, 5.75]}, "drums": {"median": 4.0}},
+        "weaknesses": ["Choirs lie in other.", "Quiet bass is lost."],
+    }
+    (folder / "tiny.json").write_text(json.dumps(description | {"card": card}))
+    (told,) = answers("info", folder)
+    assert (told["card"], told["name"], told["state"]) == (card, "tiny", "here")
+    assert "run" not in told
+    code, stdout, message = run("info", folder)
+    assert code == 0, message
+    shown = stdout.splitlines()
+    for row in (
+        "date\t2025-01-31", "compute.machine\ttwo cores", "compute.hours\t1.5",
+        "source\tlicence\tminutes\tclips", "previews\tacademic use\t11.25\t-", "songs\t-\t-\t3",
+        "sdr_db\tmedian\tinterval", "vocals\t5.123\t4.5, 5.75", "drums\t4\t-",
+        "weaknesses\tChoirs lie in other.", "\tQuiet bass is lost.", "network.filters\t4, 6, 8", "\tcard",
+    ):  # fmt: skip
+        assert row in shown
+    (folder / "tiny.json").write_text(json.dumps(description | {"card": "good"}))
+    code, _, message = run("info", folder)
+    assert code == 2
+    assert "`card` must be a table" in message
 
 
 def test_as_a_program(home, mirror, sha256):

@@ -14,13 +14,19 @@ from mir import status as status_module
 from mir.catalog import Catalog, create_catalog
 from mir.catalog.commit import commit_failure, commit_track
 from mir.catalog.records import FileStat
+from mir.ingest import SeparatorSource
 from mir.status import Failed, status
+from separation.errors import ModelUnknown
+
+
+def now_separated_by(monkeypatch: pytest.MonkeyPatch, source: SeparatorSource | None) -> None:
+    monkeypatch.setattr(status_module, "_source", lambda model: source)
 
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     monkeypatch.setattr(features, "EXTRACTORS", two_spaces())
-    monkeypatch.setattr(status_module, "_source_id", lambda: "m:1:f")
+    now_separated_by(monkeypatch, SeparatorSource("m:1:f", load=dict))
     catalog = create_catalog(tmp_path / "mir.duckdb")
     here = tmp_path / "here.mp3"
     here.touch()
@@ -54,15 +60,17 @@ def test_out_of_date_by_version_or_by_model(catalog: Catalog, monkeypatch: pytes
     voice, drums = status(catalog).spaces
     assert (voice.ok, voice.silent, voice.failed, voice.missing, voice.out_of_date) == (0, 0, 0, 1, 3)
     assert drums.out_of_date == 0
-    monkeypatch.setattr(status_module, "_source_id", lambda: "other:2:f")
+    now_separated_by(monkeypatch, SeparatorSource("other:2:f", load=dict))
     assert [each.out_of_date for each in status(catalog).spaces] == [3, 4]
-    monkeypatch.setattr(status_module, "_source_id", lambda: None)
+    now_separated_by(monkeypatch, None)
     assert [each.out_of_date for each in status(catalog).spaces] == [3, 0]
 
 
 def test_a_model_that_is_not_here_makes_nothing_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIR_MODEL", "nobody-has-this")
-    assert status_module._source_id() is None
+    assert status_module._source(None) is None
+    with pytest.raises(ModelUnknown, match="nobody-has-this"):
+        status_module._source("nobody-has-this")
 
 
 def test_the_command(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

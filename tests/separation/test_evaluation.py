@@ -33,7 +33,7 @@ from separation.evaluation import (
     score_track,
 )
 from separation.musdb import STEMS, VALIDATION_TRACKS, mixture
-from separation.scoring import Separated
+from separation.scoring import Separated, score
 
 SR = 8000
 BANDS = {"bass": (40, 300), "vocals": (350, 900), "drums": (1000, 2000), "other": (2100, 3900)}
@@ -442,6 +442,29 @@ def test_medians_pass_over_silence_and_the_interval_holds_the_mean():
     one = Evaluation.of("x", result.tracks[4:5])
     assert all(math.isnan(bound) for bound in one.mean_sdr_interval())
     assert one.statement == f"x on 1 track: mean SDR {one.mean_sdr:.2f} dB"
+
+
+def test_noise_lets_interference_be_told_where_stems_are_empty_above(hq):
+    """All four stems have nothing above 3.9 kHz and little overlap, as lossy ones above 16 kHz."""
+    (track, *_) = find_tracks(hq)
+    truth, sr = track.load()
+    references = np.stack(list(truth.values()))
+    leaky = 0.95 * references + 0.05 * references.sum(axis=0)  # every stem hears all others, 26 dB down
+    separated = Separated(track.name, tuple(truth), references, leaky, sr, 0.0)
+    plain, dithered = score(separated), score(separated.dithered())
+    for stem in truth:
+        assert np.allclose(plain.frames["sdr"][stem], dithered.frames["sdr"][stem], atol=0.02)
+        assert 20.0 < np.median(dithered.frames["sir"][stem]) < 24.0  # three stems of equal level: 26 - 4.8 dB
+
+
+def test_noise_leaves_silence_silent():
+    rng = np.random.default_rng(0)
+    stems = rng.standard_normal((2, 1, 2 * SR)).astype(np.float32)
+    stems[0, :, :SR] = 0.0
+    noisy = Separated("x", ("a", "b"), stems, stems, SR, 0.0).dithered().references
+    assert not noisy[0, :, :SR].any()
+    added = noisy[1] - stems[1]
+    assert 20 * np.log10(added.std()) == pytest.approx(-80.0, abs=0.3)
 
 
 def test_scores_come_back_from_json():
