@@ -33,7 +33,9 @@ lint: setup  ## style, types and layering
 bench: setup  ## figures on real data (needs the data folder: DATA=… or MIR_DATA)
 	$(BIN)/python -m benchmarks --data $(DATA)
 
-train: setup  ## train mir-4s as it ships (about an hour on two cores)
+train: setup  ## render bands out of MIDI, then train mir-4s as it ships (two hours on two cores; needs fluidsynth)
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	$(BIN)/mir render $(DATA)/midi -o $(DATA)/rendered --minutes 90
 	$(BIN)/mir train --config mir-4s --data $(DATA) -o runs/mir-4s
 
 clean:  ## remove the virtual environment and what tools left behind

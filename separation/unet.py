@@ -39,6 +39,8 @@ class UNetConfig:
         First level (from 0) that has dense layers along frequency.
     bottleneck
         Divisor of the frequency axis inside those dense layers.
+    residual_from
+        First level (from 0) with a residual 3 × 3 convolution in encoder and decoder; None has none.
     dropout
         Share of the decoder's three deepest levels dropped in training.
     """
@@ -50,6 +52,7 @@ class UNetConfig:
     filters: tuple[int, ...] = (24, 48, 96, 160, 224)
     dense_from: int = 1
     bottleneck: int = 4
+    residual_from: int | None = None
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -80,6 +83,8 @@ def build(config: UNetConfig) -> keras.Model:
         x = layers.Conv2D(n_filters, 5, strides=2, padding="same", use_bias=False, name=f"down{level}_conv")(x)
         x = Norm(name=f"down{level}_norm")(x)
         x = layers.LeakyReLU(0.1, name=f"down{level}_act")(x)
+        if config.residual_from is not None and level >= config.residual_from:
+            x = _residual(x, f"down{level}_residual")
         if level >= config.dense_from:
             x = _dense_along_frequency(x, config.bottleneck, f"down{level}")
         skips.append(x)
@@ -89,6 +94,8 @@ def build(config: UNetConfig) -> keras.Model:
         x = layers.Conv2DTranspose(n_filters, 5, strides=2, padding="same", use_bias=False, name=f"up{level}_conv")(x)
         x = Norm(name=f"up{level}_norm")(x)
         x = layers.LeakyReLU(0.1, name=f"up{level}_act")(x)
+        if config.residual_from is not None and level >= config.residual_from:
+            x = _residual(x, f"up{level}_residual")
         if config.dropout and level >= len(config.filters) - 3:
             x = layers.SpatialDropout2D(config.dropout, name=f"up{level}_drop")(x)
         x = layers.Concatenate(name=f"up{level}_skip")([x, skips.pop()])
@@ -107,6 +114,17 @@ def planar(model: keras.Model) -> keras.Model:
     import keras
 
     return keras.Model(model.input, model.get_layer(_PLANAR).output, name="planar_unet")
+
+
+def _residual(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Add to `x` one more look at each point's neighbours."""
+    from separation.layers import Norm, keras
+
+    layers = keras.layers
+    y = layers.Conv2D(x.shape[-1], 3, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    y = Norm(name=f"{name}_norm")(y)
+    y = layers.LeakyReLU(0.1, name=f"{name}_act")(y)
+    return layers.Add(name=f"{name}_add")([x, y])
 
 
 def _dense_along_frequency(x: keras.KerasTensor, bottleneck: int, name: str) -> keras.KerasTensor:

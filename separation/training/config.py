@@ -10,9 +10,13 @@ from typing import Any, Literal, TypeVar
 
 from separation.bands import Bands
 from separation.errors import ConfigInvalid
+from separation.roles import check_roles, check_stems
+from separation.spleeter.config import SpleeterNetwork
 from separation.unet import UNetConfig
 
-Kind = Literal["musdb", "stems", "voices"]
+Kind = Literal["musdb", "stems", "voices", "csv"]
+KINDS = ("musdb", "stems", "voices", "csv")
+Loss = Literal["energy", "l1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +26,10 @@ class Source:
     Parameters
     ----------
     kind
-        ``musdb``: ``.stem.mp4`` files; ``stems``: a folder a song with a file a stem; ``voices``: solo singing.
+        ``musdb``: MUSDB18, as ``.stem.mp4`` files or as folders of WAV (HQ); ``stems``: a folder a song with a file a
+        stem; ``voices``: solo singing, recorded dry; ``csv``: Spleeter's table of paths.
     path
-        Folder, relative to the data folder.
+        Folder (or table), relative to the data folder.
     split
         Rows of the folder's ``manifest.csv`` to take; empty takes all.
     weight
@@ -46,8 +51,10 @@ class Source:
     exclude_artists: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("musdb", "stems", "voices"):
-            raise ConfigInvalid(f"source kind {self.kind!r}; there are musdb, stems, voices")
+        if self.kind not in KINDS:
+            raise ConfigInvalid(f"source kind {self.kind!r}; there are {', '.join(KINDS)}")
+        if self.weight <= 0:
+            raise ConfigInvalid(f"source {self.path}: a weight is more than 0, got {self.weight:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,13 @@ class Augment:
     swap_channels
         Share of stems whose channels are swapped.
     speed
-        Largest relative change of speed (and pitch), 0.1 = ±10 %.
+        Largest relative change of speed, which moves tempo and pitch together, 0.1 = ±10 %.
+    tempo
+        Largest relative change of tempo that leaves the pitch where it is.
+    tempo_share
+        Share of stems whose tempo is changed (a phase vocoder: slower than all else here together).
+    reverb
+        Share of stems of a remix that are put into a room of their own.
     equaliser_db
         Standard deviation of each of a random equaliser's bands, in dB.
     silence
@@ -74,18 +87,74 @@ class Augment:
     gain_db: float = 3.0
     swap_channels: float = 0.5
     speed: float = 0.08
+    tempo: float = 0.12
+    tempo_share: float = 0.0
+    reverb: float = 0.0
     equaliser_db: float = 1.5
     silence: float = 0.08
+
+    def __post_init__(self) -> None:
+        for name in ("remix", "swap_channels", "tempo_share", "reverb", "silence"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigInvalid(f"augment: {name} is a share from 0 to 1, got {getattr(self, name):g}")
+        for name in ("speed", "tempo"):
+            if not 0.0 <= getattr(self, name) < 0.5:
+                raise ConfigInvalid(f"augment: {name} is from 0 to 0.5, got {getattr(self, name):g}")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """Everything that decides what a run learns; stored with it."""
+    """Everything that decides what a run learns; stored with it.
+
+    Parameters
+    ----------
+    name
+        What the model will be called.
+    sources
+        Where stems come from.
+    validation
+        What the best weights are chosen on; None takes `fold` of the sources instead.
+    stems
+        Names of the stems, in the order of the masks.
+    roles
+        What stems with names of one's own are: ``{"voice": "vocals"}``; see `separation.roles`.
+    sr, n_fft, hop_length
+        Sample rate in Hz and transform.
+    seed
+        Decides the first weights, the folds and every mix.
+    steps, batch_size
+        Length of the run and mixes a step.
+    learning_rate, warmup_steps, schedule
+        Highest learning rate, the steps that lead up to it, and what follows: half a ``cosine`` leads down again, or it
+        stays ``constant``.
+    loss
+        ``energy``: see `separation.training.loss`; ``l1``: Spleeter's mean absolute difference of magnitudes.
+    log_error_weight
+        Weight of the logarithmic part of ``energy``.
+    average
+        Decay a step of the averaged weights, which are the ones that are kept; 0 keeps the latest instead.
+    validate_every
+        Steps between two validations (and checkpoints).
+    precision
+        A Keras dtype policy: ``float32`` or ``mixed_bfloat16``.
+    init
+        Model to start from: a name that `mir models list` shows, or a run folder; empty starts afresh.
+    folds, fold
+        Leave out part `fold` of `folds` of the artists and validate on it.
+    keep
+        ``best``: weights of the best validation; ``last``: those of the last step, so that validation chooses nothing.
+    bands, augment
+        See their own descriptions.
+    network
+        ``family = "unet"``, ours, unless told otherwise; ``family = "spleeter"`` is Spleeter's, which hears single bins
+        and has no use for `bands`.
+    """
 
     name: str
     sources: tuple[Source, ...]
-    validation: Source
+    validation: Source | None = None
     stems: tuple[str, ...] = ("vocals", "drums", "bass", "other")
+    roles: dict[str, str] = field(default_factory=dict)
     sr: int = 44100
     n_fft: int = 4096
     hop_length: int = 1024
@@ -94,13 +163,37 @@ class TrainConfig:
     batch_size: int = 4
     learning_rate: float = 1e-3
     warmup_steps: int = 100
+    schedule: Literal["cosine", "constant"] = "cosine"
+    loss: Loss = "energy"
     log_error_weight: float = 0.1
     average: float = 0.998
     validate_every: int = 200
     precision: str = "float32"
+    init: str = ""
+    folds: int = 0
+    fold: int = 0
+    keep: Literal["best", "last"] = "best"
     bands: Bands = field(default_factory=Bands)
-    network: UNetConfig = field(default_factory=UNetConfig)
+    network: UNetConfig | SpleeterNetwork = field(default_factory=UNetConfig)
     augment: Augment = field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("energy", "l1"):
+            raise ConfigInvalid(f"loss {self.loss!r}; there are energy, l1")
+        if self.schedule not in ("cosine", "constant"):
+            raise ConfigInvalid(f"schedule {self.schedule!r}; there are cosine, constant")
+        if self.keep not in ("best", "last"):
+            raise ConfigInvalid(f"keep {self.keep!r}; there are best, last")
+        if self.validation is None and self.folds < 2:
+            raise ConfigInvalid("a training configuration needs a [validation] source, or folds = 2 or more")
+        if self.folds and not 0 <= self.fold < self.folds:
+            raise ConfigInvalid(f"fold is from 0 to {self.folds - 1}, got {self.fold}")
+        if min(self.steps, self.batch_size, self.validate_every) < 1:
+            raise ConfigInvalid("steps, batch_size and validate_every are 1 or more")
+        if len(self.stems) < 2 or len(set(self.stems)) < len(self.stems):
+            raise ConfigInvalid(f"stems are two or more different names, got {', '.join(self.stems)}")
+        check_stems(self.stems)
+        check_roles(self.stems, self.roles)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -130,16 +223,24 @@ def parse_config(table: Mapping[str, Any]) -> TrainConfig:
     values = dict(table)
     if not values.get("source"):
         raise ConfigInvalid("a training configuration needs at least one [[source]]")
-    if "validation" not in values:
-        raise ConfigInvalid("a training configuration needs a [validation] source")
     values["sources"] = tuple(_make(Source, row, "source") for row in values.pop("source"))
-    values["validation"] = _make(Source, values["validation"], "validation")
+    if "validation" in values:
+        values["validation"] = _make(Source, values["validation"], "validation")
     values["bands"] = _make(Bands, values.get("bands", {}), "bands")
     stems = tuple(values.get("stems", ("vocals", "drums", "bass", "other")))
-    network = {"n_bands": values["bands"].n_bands, "n_stems": len(stems), **values.get("network", {})}
-    values["network"] = _make(UNetConfig, network, "network")
+    values["network"] = _network(values.get("network", {}), values["bands"].n_bands, len(stems))
     values["augment"] = _make(Augment, values.get("augment", {}), "augment")
     return _make(TrainConfig, values, "configuration")
+
+
+def _network(values: Mapping[str, Any], n_bands: int, n_stems: int) -> UNetConfig | SpleeterNetwork:
+    family = values.get("family", "unet")
+    if family == "spleeter":
+        return _make(SpleeterNetwork, values, "network")
+    if family != "unet":
+        raise ConfigInvalid(f"network: no family {family!r}; there are unet, spleeter")
+    own = {key: value for key, value in values.items() if key != "family"}
+    return _make(UNetConfig, {"n_bands": n_bands, "n_stems": n_stems, **own}, "network")
 
 
 def _make(cls: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,35 +12,57 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from separation.native import ModelSpec, save_weights
-from separation.spectrogram import Stft
+from separation.errors import TrainingDiverged
+from separation.native import save_weights
+from separation.training import checkpoint, report
+from separation.training.checkpoint import Scores, State
 from separation.training.config import TrainConfig
-from separation.training.mixing import Mixer, make_example
-from separation.training.sources import Song, checksums, load_songs
+from separation.training.initial import Start, start_from
+from separation.training.mixing import Mixer
+from separation.training.networks import compiled_model, family_of
+from separation.training.run_folder import RunFolder, RunLog
+from separation.training.sources import OnFile, Song, training_songs, validation_songs
+from separation.training.validation import Judged, judge, prepare
 
 if TYPE_CHECKING:
     import keras
 
 AVERAGE_EVERY = 5
 """Steps between two updates of the averaged weights."""
-Arrays = list[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, for whoever watches it."""
+    """Where a run stands, for whoever watches it.
+
+    Parameters
+    ----------
+    step, steps
+        Steps done and configured.
+    loss
+        Of the latest step.
+    seconds
+        The latest step took, waiting for its mixes included.
+    scores
+        Of the validation after this step; None between validations.
+    notes
+        What was decided on the way: where the weights came from, what begins afresh.
+    """
 
     step: int
     steps: int
     loss: float
-    sdr: dict[str, float] | None
-    """Latest validation SDR by stem in dB, None between validations."""
+    seconds: float
+    scores: Scores | None
+    notes: tuple[str, ...]
+
+
+OnProgress = Callable[[Progress], None]
 
 
 class Run:
-    """One training run in its folder: configuration, data checksums, metrics, checkpoint and the best weights.
+    """One training run in its folder: configuration, data checksums, metrics, checkpoint and the weights to keep.
 
     Parameters
     ----------
@@ -50,179 +72,183 @@ class Run:
         Where the run lives; a checkpoint found there is resumed.
     data
         Folder that the sources' paths are relative to.
+
+    Raises
+    ------
+    ConfigInvalid
+        Where the folder holds a run of another configuration, or settings do not go together.
     """
 
     def __init__(self, config: TrainConfig, folder: Path, data: Path) -> None:
-        self.config, self.folder, self.data = config, folder, data
-        folder.mkdir(parents=True, exist_ok=True)
-        self.step = 0
-        self.best = -np.inf
-        self.average: Arrays = []
+        self.config, self.data = config, data
+        self.state = State()
+        self._files = RunFolder(folder, config)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lives."""
+        return self._files.path
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.state.step
 
     def train(
-        self, on_progress: Callable[[Progress], None] | None = None, until: int | None = None
+        self,
+        on_progress: OnProgress | None = None,
+        until: int | None = None,
+        on_file: OnFile = None,
+        should_stop: Callable[[], bool] | None = None,
+        songs: tuple[Sequence[Song], Sequence[Song]] | None = None,
     ) -> dict[str, float]:
-        """Train to the configured number of steps (or `until`); returns the best validation SDR by stem, in dB."""
+        """Train to the configured number of steps.
+
+        Parameters
+        ----------
+        on_progress
+            Hears of every step.
+        until
+            Stop after this step; a later call goes on.
+        on_file
+            Hears of every file that was decoded, from several threads.
+        should_stop
+            Asked after every step; where it says so the run writes a checkpoint and returns.
+        songs
+            What to learn from and to be judged by, where they are decoded already; else the sources are read.
+
+        Returns
+        -------
+        sdr
+            Validation SDR by stem in dB, of the weights that were kept.
+
+        Raises
+        ------
+        TrainingDataMissing
+            Where a source has nothing to train on.
+        ConfigInvalid
+            Where the data have changed since the run began, or `init` does not fit.
+        RunBusy
+            Where another process trains in the folder.
+        TrainingDiverged
+            Where the loss is no number any more.
+        """
         from separation.backend import load_keras
 
-        config = self.config
         keras = load_keras()
-        keras.utils.set_random_seed(config.seed)
-        songs = [s for i, source in enumerate(config.sources) for s in self._songs(source, i)]
-        mixer = Mixer(songs, config)
-        examples = self._validation_examples()
-        self._describe_data(songs)
-        keras.mixed_precision.set_global_policy(config.precision)
-        model = self._model(keras)
-        keras.mixed_precision.set_global_policy("float32")
-        self._resume(model)
-        last = min(config.steps, until or config.steps)
-        best_sdr: dict[str, float] = {}
-        with ThreadPoolExecutor(1) as pool, (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as log:
-            coming: Future[Any] = pool.submit(mixer.batch, self.step)
-            while self.step < last:
-                features, target = coming.result()
-                coming = pool.submit(mixer.batch, self.step + 1)
-                model.optimizer.learning_rate = self._learning_rate()
-                started = time.perf_counter()
-                loss = float(np.asarray(model.train_on_batch(features, target)))
-                self.step += 1
-                self._average(model)
-                sdr = None
-                if self.step % config.validate_every == 0 or self.step == last:
-                    sdr = self._validate(model, examples)
-                    if np.mean(list(sdr.values())) > self.best:
-                        self.best = float(np.mean(list(sdr.values())))
-                        best_sdr = sdr
-                        self._keep_best(model)
-                    self._checkpoint(model)
-                row = {"step": self.step, "loss": loss, "seconds": time.perf_counter() - started, "sdr": sdr}
-                log.write(json.dumps(row) + "\n")
-                log.flush()
-                if on_progress:
-                    on_progress(Progress(self.step, config.steps, loss, sdr))
-            coming.cancel()
-        return best_sdr
+        with self._files.alone():
+            family = family_of(self.config)
+            learned, others = songs or (
+                training_songs(self.config, self.data, on_file),
+                validation_songs(self.config, self.data, on_file),
+            )
+            judged = prepare(others, family)
+            keras.utils.set_random_seed(self.config.seed)  # what is dropped; weights and mixes have seeds of their own
+            self._model, self._family = compiled_model(keras, family), family
+            start = self._resume()
+            self._files.describe(report.describe_data(self.config, self.data, learned, start))
+            last = min(self.config.steps, until or self.config.steps)
+            mixer = Mixer(learned, self.config, family.example)
+            with ThreadPoolExecutor(1) as pool, self._files.log(self.step) as log:
+                coming: Future[Any] = pool.submit(mixer.batch, self.step)
+                while self.step < last:
+                    started = time.perf_counter()
+                    features, target = coming.result()
+                    coming = pool.submit(mixer.batch, self.step + 1)
+                    row = self._learn(features, target)
+                    row["seconds"] = time.perf_counter() - started
+                    stop = should_stop is not None and should_stop()
+                    due = self.step % self.config.validate_every == 0 or self.step == last
+                    scores = self._validate(judged) if due else None
+                    self.state.seconds += time.perf_counter() - started
+                    self._record(log, row, scores, save=due or stop)
+                    if on_progress:
+                        notes = tuple(self.state.notes)
+                        steps = self.config.steps
+                        on_progress(Progress(self.step, steps, row["loss"], row["seconds"], scores, notes))
+                    if stop:
+                        break
+                coming.cancel()
+        kept = self.state.last if self.config.keep == "last" else self.state.best
+        return dict(kept.sdr) if kept else {}
 
-    def _songs(self, source: Any, index: int) -> list[Song]:  # noqa: ANN401
-        return load_songs(source, index, self.data, self.config.stems, self.config.sr)
+    def _learn(self, features: Any, target: Any) -> dict[str, Any]:  # noqa: ANN401 - batches of either family
+        """One step of the optimizer; returns its row of metrics."""
+        rate = learning_rate(self.config, self.step)
+        self._model.optimizer.learning_rate = rate
+        loss = float(np.asarray(self._model.train_on_batch(features, target)))
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f"step {self.step + 1}: the loss is {loss}; start again in a new folder with a lower learning_rate "
+                f"than {self.config.learning_rate:g}"
+            )
+        self.state.step += 1
+        self._average()
+        return {"step": self.step, "loss": loss, "learning_rate": rate}
 
-    def _model(self, keras: Any) -> keras.Model:  # noqa: ANN401
-        from separation.training.loss import make_loss
-        from separation.unet import build
-
-        model = build(self.config.network)
-        optimizer = keras.optimizers.Adam(self.config.learning_rate, clipnorm=1.0)
-        model.compile(
-            optimizer, make_loss(self.config.network.n_stems, self.config.log_error_weight), jit_compile=False
-        )
-        model.optimizer.build(model.trainable_variables)
-        return model
-
-    def _learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine down to 1 % of the configured rate."""
-        config = self.config
-        if self.step < config.warmup_steps:
-            return config.learning_rate * (self.step + 1) / config.warmup_steps
-        done = (self.step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-        return config.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, done)))))
-
-    def _average(self, model: keras.Model) -> None:
-        if self.step % AVERAGE_EVERY:
+    def _average(self) -> None:
+        if self.step % AVERAGE_EVERY or not self.config.average:
             return
-        now = model.get_weights()
-        if not self.average:
-            self.average = now
+        now = self._model.get_weights()
+        if not self.state.average:
+            self.state.average = now
             return
         # early on the average looks back over a tenth of the run, so that it forgets the random start
         keep = min(self.config.average, 1.0 - 10.0 / (10.0 + self.step)) ** AVERAGE_EVERY
-        self.average = [keep * old + (1.0 - keep) * new for old, new in zip(self.average, now, strict=True)]
+        self.state.average = [keep * old + (1.0 - keep) * new for old, new in zip(self.state.average, now, strict=True)]
 
-    def _validation_examples(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """One fixed stretch of each validation song, unchanged."""
-        config = self.config
-        stft = Stft(config.n_fft, config.hop_length)
-        n = stft.span(config.network.n_frames)
-        out = []
-        for song in load_songs(config.validation, 0, self.data, config.stems, config.sr):
-            start = max(0, (song.n_samples - n) // 2)
-            stems = np.zeros((len(config.stems), 2, n), np.float32)
-            for index, stem in enumerate(config.stems):
-                part = song.stems[stem][:, start : start + n]
-                stems[index, :, : part.shape[-1]] = part
-            example = make_example(stems, config, stft)
-            out.append((example.features, example.target))
-        return out
+    def _validate(self, judged: list[Judged]) -> Scores:
+        """Judge the averaged weights, and keep them where they are to be kept."""
+        with self._averaged():
+            scores = judge(self._model, self._family, judged, self.step)
+            best = self.state.best
+            better = best is None or scores.mean_sdr > best.mean_sdr
+            if better or self.config.keep == "last":
+                save_weights(self._model, self._family.spec, self.folder)
+        self.state.last = scores
+        if better:
+            self.state.best = scores
+        return scores
 
-    def _validate(
-        self, model: keras.Model, examples: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-    ) -> dict[str, float]:
-        """Median over songs of the median SDR over blocks of 0.74 s, by stem, in dB, with the averaged weights."""
-        from separation.training.loss import FRAMES_A_BLOCK, error_power
-
-        n_stems = len(self.config.stems)
-        with self._averaged(model):
-            predicted = [np.asarray(model.predict_on_batch(features[None]), np.float32) for features, _ in examples]
-        scores = []
-        for masks, (_, target) in zip(predicted, examples, strict=True):
-            error = np.asarray(error_power(target[None], masks, n_stems), np.float64)[0]
-            own = target[..., 2 + 2 * n_stems :].astype(np.float64)
-            blocks = (-1, FRAMES_A_BLOCK * target.shape[1] * 2, n_stems)
-            wrong = error.reshape(blocks).sum(axis=1)
-            energy = own.reshape(blocks).sum(axis=1)
-            sdr = 10.0 * np.log10((energy + 1e-9) / (wrong + 1e-9))
-            sdr[energy < 1e-3] = np.nan
-            with np.errstate(all="ignore"):
-                scores.append([np.nanmedian(s) if np.isfinite(s).any() else np.nan for s in sdr.T])
-        return dict(zip(self.config.stems, np.nanmedian(np.array(scores), axis=0).tolist(), strict=True))
-
-    def _describe_data(self, songs: list[Song]) -> None:
-        config = self.config
-        (self.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), encoding="utf-8")
-        minutes = {
-            f"{source.kind}:{source.path}": {
-                stem: round(
-                    sum(s.stems[stem].shape[-1] for s in songs if s.source == i and stem in s.stems) / config.sr / 60, 1
-                )
-                for stem in config.stems
-            }
-            for i, source in enumerate(config.sources)
-        }
-        files = {path: sha for source in config.sources for path, sha in checksums(source, self.data).items()}
-        text = json.dumps({"minutes": minutes, "sha256": files}, indent=1)
-        (self.folder / "data.json").write_text(text, encoding="utf-8")
+    def _record(self, log: RunLog, row: dict[str, Any], scores: Scores | None, *, save: bool) -> None:
+        if scores:
+            row |= {"sdr": scores.sdr, "validation_loss": scores.loss}
+        log.add(row)
+        if save:
+            checkpoint.save(self._files.checkpoint, self.state, self._model)
+            self._files.summarise(report.summary(self.config, self.state, self._model.count_params()))
 
     @contextmanager
-    def _averaged(self, model: keras.Model) -> Iterator[None]:
-        """Lend the model its averaged weights for the block."""
-        now = model.get_weights()
-        model.set_weights(self.average or now)
-        yield
-        model.set_weights(now)
+    def _averaged(self) -> Iterator[None]:
+        """Lend the network its averaged weights for the block."""
+        now = self._model.get_weights()
+        self._model.set_weights(self.state.average or now)
+        try:
+            yield
+        finally:
+            self._model.set_weights(now)
 
-    def _keep_best(self, model: keras.Model) -> None:
-        config = self.config
-        spec = ModelSpec(
-            config.name, config.stems, config.sr, config.n_fft, config.hop_length, config.bands, config.network
-        )
-        with self._averaged(model):
-            save_weights(model, spec, self.folder)
+    def _resume(self) -> Start | None:
+        """Go on from the checkpoint, or begin: returns what a fine-tuned run begins with."""
+        if self._files.checkpoint.is_file():
+            self.state = checkpoint.load(self._files.checkpoint, self._model)
+            return None
+        self.state = State()
+        if not self.config.init:
+            return None
+        start = start_from(self._model, self._family.spec, self.config.init)
+        self.state.notes.append(start.note)
+        return start
 
-    def _checkpoint(self, model: keras.Model) -> None:
-        arrays = {f"weight{i}": w for i, w in enumerate(model.get_weights())}
-        arrays |= {f"average{i}": w for i, w in enumerate(self.average)}
-        arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
-        temporary = self.folder / "checkpoint.tmp.npz"
-        np.savez(temporary, step=self.step, best=self.best, **arrays)
-        temporary.replace(self.folder / "checkpoint.npz")
+    _model: keras.Model
+    _family: Any
 
-    def _resume(self, model: keras.Model) -> None:
-        path = self.folder / "checkpoint.npz"
-        if not path.is_file():
-            return
-        with np.load(path, allow_pickle=False) as saved:
-            self.step, self.best = int(saved["step"]), float(saved["best"])
-            model.set_weights([saved[f"weight{i}"] for i in range(len(model.weights))])
-            self.average = [saved[f"average{i}"] for i in range(len(model.weights)) if f"average{i}" in saved]
-            for i, variable in enumerate(model.optimizer.variables):
-                variable.assign(saved[f"optimizer{i}"])
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Rate of the step after `step`: linear warm-up, then the same, or half a cosine down to 1 % of it."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return config.learning_rate
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, done)))))

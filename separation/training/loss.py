@@ -1,14 +1,22 @@
-"""What a mask is worth: the energy of what it gets wrong, from powers alone."""
+"""What a mask is worth: the energy of what it gets wrong, from powers alone; and Spleeter's own measure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 FRAMES_A_BLOCK = 32
-"""Frames over which the logarithmic error is taken: 0.74 s at 44.1 kHz."""
+"""Frames over which the logarithmic error is taken, at most: 0.74 s at 44.1 kHz."""
 FLOOR = 1e-3
 """Errors 30 dB under the mixture are good enough."""
+Loss = Callable[[Any, Any], Any]
+"""``(target, prediction) → scalar``, tensors of any backend."""
+
+
+def frames_a_block(n_frames: int) -> int:
+    """Frames of the longest block that divides `n_frames` without a rest."""
+    return math.gcd(n_frames, FRAMES_A_BLOCK)
 
 
 def error_power(target: Any, masks: Any, n_stems: int) -> Any:  # noqa: ANN401 - any backend's tensors
@@ -21,7 +29,7 @@ def error_power(target: Any, masks: Any, n_stems: int) -> Any:  # noqa: ANN401 -
     return ops.maximum(masks * masks * mixture - 2.0 * masks * shared + own, 0.0)
 
 
-def make_loss(n_stems: int, log_error_weight: float) -> Callable[[Any, Any], Any]:
+def make_loss(n_stems: int, log_error_weight: float) -> Loss:
     """Build the loss ``(target, masks) → scalar``.
 
     The mean error magnitude over all bins, plus `log_error_weight` times the mean over blocks of 0.74 s and stems
@@ -37,11 +45,39 @@ def make_loss(n_stems: int, log_error_weight: float) -> Callable[[Any, Any], Any
         if not log_error_weight:
             return magnitude
         shape = ops.shape(error)
-        n_blocks = shape[1] // FRAMES_A_BLOCK
-        blocks = ops.reshape(error, (-1, n_blocks, FRAMES_A_BLOCK * shape[2], 2, n_stems))
-        mixture = ops.reshape(target[..., :2], (-1, n_blocks, FRAMES_A_BLOCK * shape[2] * 2))
+        n = frames_a_block(masks.shape[1])
+        blocks = ops.reshape(error, (-1, shape[1] // n, n * shape[2], 2, n_stems))
+        mixture = ops.reshape(target[..., :2], (-1, shape[1] // n, n * shape[2] * 2))
         wrong = ops.sum(blocks, axis=(2, 3))
         whole = ops.sum(mixture, axis=2)[..., None] + 1.0
         return magnitude + log_error_weight * ops.mean(ops.log10(wrong / whole + FLOOR))
 
     return loss
+
+
+def make_mask_l1(n_stems: int) -> Loss:
+    """Build the loss ``(target, masks) → scalar``: Spleeter's, on the magnitudes of bands.
+
+    The mean of ``|M·|X| − |S||``, added up over stems.
+    """
+    from keras import ops
+
+    def loss(target: Any, masks: Any) -> Any:  # noqa: ANN401
+        mixture = ops.repeat(ops.sqrt(target[..., :2]), n_stems, axis=-1)
+        stems = ops.sqrt(target[..., 2 + 2 * n_stems :])
+        return n_stems * ops.mean(ops.abs(masks * mixture - stems))
+
+    return loss
+
+
+def magnitude_l1(stems: Any, estimates: Any) -> Any:  # noqa: ANN401
+    """Spleeter's loss: the mean difference of magnitudes, added up over stems, which are the second axis of both.
+
+    References
+    ----------
+    R. Hennequin et al., "Spleeter: a fast and efficient music source separation tool with pre-trained models",
+    JOSS, 2020.
+    """
+    from keras import ops
+
+    return estimates.shape[1] * ops.mean(ops.abs(estimates - stems))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from separation.frontend import cross_power, level, network_input, power
-from separation.spectrogram import Stft
+from separation.spectrogram import BLOCK, Spectrum, Stft
 from separation.training.config import TrainConfig
+from separation.training.room import reverberate
 from separation.training.sources import Song
 
 ACTIVE_FLOOR = 1e-3
@@ -35,6 +36,9 @@ class Example:
     target: NDArray[np.float32]
 
 
+Maker = Callable[[NDArray[np.float32], np.random.Generator], Example]
+
+
 class Mixer:
     """Draws songs, stretches and gains, and turns them into examples.
 
@@ -44,10 +48,13 @@ class Mixer:
         What there is to draw from.
     config
         The run's configuration.
+    make
+        Turns stems ``(n_stems, 2, n_samples)`` into an example, drawing equalisers; `make_example` where it is None.
     """
 
-    def __init__(self, songs: Sequence[Song], config: TrainConfig) -> None:
+    def __init__(self, songs: Sequence[Song], config: TrainConfig, make: Maker | None = None) -> None:
         self.config = config
+        self._make = make or (lambda stems, rng: make_example(stems, config, self.stft, rng))
         self.stft = Stft(config.n_fft, config.hop_length)
         self.n_samples = self.stft.span(config.network.n_frames)
         self.songs = list(songs)
@@ -56,8 +63,8 @@ class Mixer:
             having = [song for song in songs if stem in song.stems]
             if having:
                 self._by_stem[stem] = (having, _probabilities(having, config))
-        whole = [song for song in songs if set(config.stems) <= set(song.stems)]
-        self._whole = (whole, _probabilities(whole, config)) if whole else None
+        bands = [song for song in songs if len(set(config.stems) & set(song.stems)) > 1]
+        self._bands = (bands, _probabilities(bands, config)) if bands else None
         self._levels = {stem: self._natural_levels(stem) for stem in self._by_stem}
 
     def batch(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -69,11 +76,11 @@ class Mixer:
         """Return the `index`-th mix of step `step`; depends on nothing but these and the seed."""
         rng = np.random.default_rng([self.config.seed, step, index])
         augment = self.config.augment
-        if self._whole is None or rng.random() < augment.remix:
+        if self._bands is None or rng.random() < augment.remix:
             stems = [self._lone_stem(stem, rng) for stem in self.config.stems]
         else:
             stems = self._aligned(rng)
-        return make_example(np.stack(stems), self.config, self.stft, rng)
+        return self._make(np.stack(stems), rng)
 
     def _lone_stem(self, stem: str, rng: np.random.Generator) -> NDArray[np.float32]:
         augment = self.config.augment
@@ -82,36 +89,59 @@ class Mixer:
         songs, probabilities = self._by_stem[stem]
         for _ in range(3):  # a stretch that sounds, if three draws find one
             song = songs[rng.choice(len(songs), p=probabilities)]
-            y = self._cut(song.stems[stem], _speed(rng, augment.speed), rng.random())
-            loudness = np.sqrt(np.mean(y**2))
-            if loudness > ACTIVE_FLOOR:
+            y = self._cut(song.stems[stem], self._change(rng), rng.random())
+            if _rms(y) > ACTIVE_FLOOR:
                 break
-        gain_db = rng.normal(0.0, augment.gain_db)
-        if not self.config.sources[song.source].natural_levels and loudness > ACTIVE_FLOOR:
-            gain_db += rng.choice(self._levels[stem]) - 20.0 * np.log10(loudness)
-        y = y * np.float32(10.0 ** (gain_db / 20.0))
+        y = self._levelled(y, stem, song, augment.gain_db, rng)
+        if augment.reverb and rng.random() < augment.reverb:
+            y = reverberate(y, self.config.sr, rng)
         return y[::-1] if rng.random() < augment.swap_channels else y
 
     def _aligned(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
+        """Stems of one song, changed alike; what it lacks comes from others."""
         augment = self.config.augment
-        songs, probabilities = self._whole  # type: ignore[misc]
+        songs, probabilities = self._bands  # type: ignore[misc]
         song = songs[rng.choice(len(songs), p=probabilities)]
-        speed, where, swap = _speed(rng, augment.speed), rng.random(), rng.random() < augment.swap_channels
+        change, where, swap = self._change(rng), rng.random(), rng.random() < augment.swap_channels
         out = []
         for stem in self.config.stems:
-            y = self._cut(song.stems[stem], speed, where)
-            y = y * np.float32(10.0 ** (rng.normal(0.0, augment.gain_db / 2.0) / 20.0))
-            out.append(y[::-1] if swap else y)
+            if stem in song.stems:
+                y = self._cut(song.stems[stem], change, where)
+                y = self._levelled(y, stem, song, augment.gain_db / 2.0, rng)
+                out.append(y[::-1] if swap else y)
+            else:
+                out.append(self._lone_stem(stem, rng))
         return out
 
-    def _cut(self, y: NDArray[np.float16], speed: float, where: float) -> NDArray[np.float32]:
-        """Stretch of `n_samples` at a relative position, played at `speed`; short clips lie inside silence."""
+    def _levelled(
+        self, y: NDArray[np.float32], stem: str, song: Song, spread_db: float, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Give a stretch a random gain, and the level of a real mix first where it does not lie at one."""
+        gain_db = rng.normal(0.0, spread_db)
+        if not self.config.sources[song.source].natural_levels and (rms := _rms(y)) > ACTIVE_FLOOR:
+            gain_db += rng.choice(self._levels[stem]) - 20.0 * np.log10(rms)
+        return y * np.float32(10.0 ** (gain_db / 20.0))
+
+    def _change(self, rng: np.random.Generator) -> tuple[float, float]:
+        """Relative speed (unchanged for a third of the draws) and relative tempo."""
+        augment = self.config.augment
+        speed = float(rng.uniform(1.0 - augment.speed, 1.0 + augment.speed))
+        speed = 1.0 if augment.speed == 0 or rng.random() < 1.0 / 3.0 else speed
+        if not augment.tempo_share or rng.random() >= augment.tempo_share:
+            return speed, 1.0
+        return speed, float(rng.uniform(1.0 - augment.tempo, 1.0 + augment.tempo))
+
+    def _cut(self, y: NDArray[np.float16], change: tuple[float, float], where: float) -> NDArray[np.float32]:
+        """Stretch of `n_samples` at a relative position, played faster or slower; short clips lie inside silence."""
         import soxr
 
-        needed = int(np.ceil(self.n_samples * speed)) + 8
+        speed, tempo = change
+        needed = int(np.ceil(self.n_samples * speed * tempo)) + 8
         room = y.shape[-1] - needed
         start = max(0, int(room * where))
         part = y[:, start : start + needed].astype(np.float32)
+        if tempo != 1.0:
+            part = _stretched(part, tempo)
         if speed != 1.0:
             part = soxr.resample(part.T, speed, 1.0, quality="LQ").T
         out = np.zeros((2, self.n_samples), np.float32)
@@ -126,7 +156,7 @@ class Mixer:
         levels = []
         for song in self._by_stem[stem][0]:
             if self.config.sources[song.source].natural_levels:
-                rms = np.sqrt(np.mean(song.stems[stem].astype(np.float32) ** 2))
+                rms = _rms(song.stems[stem].astype(np.float32))
                 if rms > ACTIVE_FLOOR:
                     levels.append(20.0 * np.log10(rms))
         return np.array(levels or [-20.0])
@@ -137,22 +167,27 @@ def make_example(
 ) -> Example:
     """Turn stems ``(n_stems, 2, n_samples)`` into an example; `rng` draws equalisers, None leaves them out."""
     bands = config.bands
+    S = spectra(stems, config, stft, rng)
+    X = S.sum(axis=0)
+    n_stems, _, n_frames, _ = S.shape
+    target = np.empty((n_frames, bands.n_bands, 2 + 4 * n_stems), np.float32)
+    for start in range(0, n_frames, BLOCK):  # what a block needs stays in a core's own cache
+        block = slice(start, start + BLOCK)
+        x, s = X[:, block], S[:, :, block]
+        target[block, :, :2] = np.moveaxis(power(x, bands), 0, -1)
+        target[block, :, 2 : 2 + 2 * n_stems] = _stems_last(cross_power(x, s, bands))
+        target[block, :, 2 + 2 * n_stems :] = _stems_last(power(s, bands))
+    target *= np.float32(1.0) / level(target[..., :2]) ** 2
+    return Example(network_input(X, bands), target)
+
+
+def spectra(stems: NDArray[np.float32], config: TrainConfig, stft: Stft, rng: np.random.Generator | None) -> Spectrum:
+    """Spectra of stems, ``(n_stems, 2, n_frames, n_bins)``, each through an equaliser that `rng` draws."""
     S = stft.forward_frames(stems)
     if rng is not None and config.augment.equaliser_db:
         for index in range(S.shape[0]):
             S[index] *= _equaliser(rng, config.augment.equaliser_db, stft.n_bins)
-    X = S.sum(axis=0)
-    mixture = power(X, bands)
-    own = power(S, bands)
-    shared = cross_power(X, S, bands)
-    scale = np.float32(1.0) / level(mixture) ** 2
-    n_stems, _, n_frames, n_bands = own.shape
-    target = np.empty((n_frames, n_bands, 2 + 4 * n_stems), np.float32)
-    target[..., :2] = np.moveaxis(mixture, 0, -1)
-    target[..., 2 : 2 + 2 * n_stems] = _stems_last(shared)
-    target[..., 2 + 2 * n_stems :] = _stems_last(own)
-    target *= scale
-    return Example(network_input(X, bands), target)
+    return S
 
 
 def _stems_last(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -169,10 +204,16 @@ def _equaliser(rng: np.random.Generator, spread_db: float, n_bins: int) -> NDArr
     return (10.0 ** (np.interp(position, knots, points) / 20.0)).astype(np.float32)
 
 
-def _speed(rng: np.random.Generator, spread: float) -> float:
-    """Unchanged for a third of the draws, else uniform within the spread."""
-    speed = float(rng.uniform(1.0 - spread, 1.0 + spread))
-    return 1.0 if spread == 0 or rng.random() < 1.0 / 3.0 else speed
+def _rms(y: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(y**2)))
+
+
+def _stretched(y: NDArray[np.float32], tempo: float) -> NDArray[np.float32]:
+    """Play `y` at another tempo and the same pitch."""
+    from librosa.effects import time_stretch
+
+    stretched: NDArray[np.float32] = time_stretch(y, rate=tempo)
+    return stretched
 
 
 def _probabilities(songs: Sequence[Song], config: TrainConfig) -> NDArray[np.float64]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_run import SR, STEMS, sound, table, write_songs
 
 from separation import Separator
-from separation.audio import save
 from separation.backend import load_keras
 from separation.errors import ConfigInvalid, TrainingDataMissing
 from separation.spectrogram import Stft
@@ -17,49 +17,10 @@ from separation.training.loop import Run
 from separation.training.mixing import Mixer, make_example
 from separation.training.sources import Song
 
-STEMS = ("vocals", "drums")
-SR = 8000
-
-
-def table(**changes: Any) -> dict[str, Any]:
-    return {
-        "name": "small",
-        "stems": list(STEMS),
-        "sr": SR,
-        "n_fft": 256,
-        "hop_length": 64,
-        "steps": 8,
-        "batch_size": 2,
-        "warmup_steps": 2,
-        "validate_every": 4,
-        "bands": {"n_single": 16, "n_grouped": 16, "group": 4},
-        "network": {"n_frames": 64, "filters": [4, 8], "dense_from": 1},
-        "source": [{"kind": "stems", "path": "songs"}],
-        "validation": {"kind": "stems", "path": "songs"},
-        **changes,
-    }
-
-
-def sound(stem: str, seed: int, n: int = 2 * SR) -> np.ndarray:
-    """Vocals are a tone, drums are clicks: learnable in a few steps."""
-    t = np.arange(n) / SR
-    rng = np.random.default_rng(seed)
-    if stem == "vocals":
-        y = 0.2 * np.sin(2 * np.pi * rng.uniform(200, 400) * t)
-    else:
-        y = rng.standard_normal(n) * np.exp(-40 * (t % 0.25)) * 0.3
-    return np.stack([y, y]).astype(np.float32)
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    for number in range(3):
-        for stem in STEMS:
-            path = folder / "songs" / f"song{number}" / f"{stem}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(path, sound(stem, number), SR)
-    return folder
+    return write_songs(tmp_path_factory.mktemp("data"))
 
 
 def mixer(**changes: Any) -> Mixer:
