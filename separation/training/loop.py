@@ -22,7 +22,7 @@ from separation.training.initial import Start, start_from
 from separation.training.mixing import Mixer
 from separation.training.networks import compiled_model, family_of
 from separation.training.run_folder import RunFolder, RunLog
-from separation.training.sources import OnFile, Song, training_songs, validation_songs
+from separation.training.sources import OnFile, Song, read_songs
 from separation.training.validation import Judged, judge, prepare
 
 if TYPE_CHECKING:
@@ -138,10 +138,7 @@ class Run:
         keras = load_keras()
         with self._files.alone():
             family = family_of(self.config)
-            learned, others = songs or (
-                training_songs(self.config, self.data, on_file),
-                validation_songs(self.config, self.data, on_file),
-            )
+            learned, others = songs or read_songs(self.config, self.data, on_file)
             judged = prepare(others, family)
             keras.utils.set_random_seed(self.config.seed)  # what is dropped; weights and mixes have seeds of their own
             self._model, self._family = compiled_model(keras, family), family

@@ -26,7 +26,11 @@ def describe_data(config: TrainConfig, data: Path, songs: Sequence[Song], start:
         }
         for i, source in enumerate(config.sources)
     }
-    files = {path: sha for source in (*config.sources, *judged) for path, sha in checksums(source, data).items()}
+    files = {
+        path: sha
+        for source in (*config.sources, *judged)
+        for path, sha in checksums(source, data, config.stems).items()
+    }
     init = {"init": {"model": start.model, "sha256": start.sha256}} if start else {}
     return {"minutes": minutes, "sha256": files, **init}
 

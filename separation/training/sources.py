@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separation.audio import AUDIO_SUFFIXES, load
+from separation.checksum import sha256
 from separation.errors import TrainingDataMissing
 from separation.musdb import STREAMS, find_tracks
 from separation.training.config import Source, TrainConfig
@@ -50,30 +50,21 @@ class Song:
         return max(y.shape[-1] for y in self.stems.values())
 
 
-def training_songs(config: TrainConfig, data: Path, on_file: OnFile = None) -> list[Song]:
-    """Decode what a run learns from: all sources, less the artists of the fold that it validates on.
+def read_songs(config: TrainConfig, data: Path, on_file: OnFile = None) -> tuple[list[Song], list[Song]]:
+    """Decode what a run learns from and what it is judged by: its validation source, or the artists of its fold.
 
     Raises
     ------
     TrainingDataMissing
-        Where a source is not there, or holds nothing of what was asked for.
+        Where a source is not there (said before anything is decoded), or holds nothing of what was asked for.
     """
+    judge = None if config.folds else config.validation
+    for source in (*config.sources, *((judge,) if judge else ())):
+        _place(source, data)
     songs = [s for i, source in enumerate(config.sources) for s in load_songs(source, i, data, config, on_file)]
-    return split_songs(songs, config)[0]
-
-
-def validation_songs(config: TrainConfig, data: Path, on_file: OnFile = None) -> list[Song]:
-    """Decode what a run is judged by: its validation source, or the songs of its fold.
-
-    Raises
-    ------
-    TrainingDataMissing
-        As `training_songs`.
-    """
-    if config.validation is not None and not config.folds:
-        return load_songs(config.validation, 0, data, config, on_file)
-    source = _measured(config)
-    return split_songs(load_songs(config.sources[source], source, data, config, on_file), config)[1]
+    if judge is not None:
+        return songs, load_songs(judge, 0, data, config, on_file)
+    return split_songs(songs, config)
 
 
 def split_songs(songs: Sequence[Song], config: TrainConfig) -> tuple[list[Song], list[Song]]:
@@ -117,10 +108,7 @@ def load_songs(source: Source, index: int, data: Path, config: TrainConfig, on_f
     TrainingDataMissing
         Where the folder is not there or holds nothing of what was asked for.
     """
-    place = data / source.path
-    if not (place.is_file() if source.kind == "csv" else place.is_dir()):
-        what = "table" if source.kind == "csv" else "folder"
-        raise TrainingDataMissing(f"no {what} {place}; give the data folder with --data or $MIR_DATA")
+    place = _place(source, data)
     wanted = tuple(stem for stem in config.stems if not source.stems or stem in source.stems)
     found = [f for f in _FINDERS[source.kind](source, place, wanted) if f.artist not in source.exclude_artists]
 
@@ -137,13 +125,24 @@ def load_songs(source: Source, index: int, data: Path, config: TrainConfig, on_f
     return songs
 
 
-def checksums(source: Source, data: Path) -> dict[str, str]:
-    """SHA-256 of every audio file of a source, by path relative to the data folder."""
+def checksums(source: Source, data: Path, stems: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of every audio file of a source (and of a table itself), by path relative to the data folder."""
+    place = _place(source, data)
+    files = {place, *_listed(place, stems)} if source.kind == "csv" else set(place.rglob("*"))
     return {
-        str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((data / source.path).rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES
+        os.path.relpath(path, data): sha256(path)
+        for path in sorted(files)
+        if path.suffix.lower() in AUDIO_SUFFIXES or (path == place and path.is_file())
     }
+
+
+def _place(source: Source, data: Path) -> Path:
+    """Return a source's folder or table, which must be there."""
+    place = data / source.path
+    if not (place.is_file() if source.kind == "csv" else place.is_dir()):
+        what = "table" if source.kind == "csv" else "folder"
+        raise TrainingDataMissing(f"no {what} {place}; give the data folder with --data or $MIR_DATA")
+    return place
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
@@ -220,6 +219,13 @@ def _voices(source: Source, folder: Path, wanted: Sequence[str]) -> list[_Found]
         _Found(Path(name).stem, singers.get(name, ""), folder / name, {wanted[0]: sung(folder / name, number)})
         for number, name in enumerate(names)
     ]
+
+
+def _listed(table: Path, stems: Sequence[str]) -> list[Path]:
+    """Return the files that Spleeter's table names for these stems."""
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return [table.parent / row[f"{stem}_path"] for row in rows for stem in stems if row.get(f"{stem}_path")]
 
 
 def _spleeter_csv(source: Source, table: Path, wanted: Sequence[str]) -> list[_Found]:

@@ -17,7 +17,7 @@ from separation.training.config import TrainConfig, find_config, load_config
 from separation.training.initial import start_from
 from separation.training.loop import Run
 from separation.training.networks import compiled_model, family_of
-from separation.training.sources import validation_songs
+from separation.training.sources import read_songs
 from separation.training.validation import judge, prepare
 
 TINY_SPLEETER = str(ROOT / "tests" / "data" / "spleeter" / "4stems.json")
@@ -136,7 +136,7 @@ def test_the_recipe_scores_what_separation_gives(data: Path, tmp_path: Path) -> 
     family = family_of(settings)
     model = compiled_model(load_keras(), family)
     native.fill(model, tmp_path / "small.json")
-    song = validation_songs(settings, data)[0]
+    song = read_songs(settings, data)[1][0]
     scores = judge(model, family, prepare([song], family), 0)
     n = family.stft.span(64)
     start = (song.n_samples - n) // 2

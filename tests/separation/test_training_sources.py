@@ -12,7 +12,7 @@ from separation.errors import AudioMissing, ConfigInvalid, TrainingDataMissing
 from separation.training.config import TrainConfig, parse_config
 from separation.training.mixing import Mixer
 from separation.training.room import reverberate
-from separation.training.sources import Song, load_songs, split_songs, training_songs, validation_songs
+from separation.training.sources import Song, checksums, load_songs, read_songs, split_songs
 
 SR = 8000
 STEMS = ("vocals", "other")
@@ -66,7 +66,7 @@ def test_no_artist_is_learned_from_and_judged_by(songs_by_three: Path) -> None:
     judged = []
     for fold in range(2):
         config = configuration({"kind": "stems", "path": "songs"}, fold=fold)
-        learned, by = training_songs(config, songs_by_three), validation_songs(config, songs_by_three)
+        learned, by = read_songs(config, songs_by_three)
         assert {song.artist for song in learned}.isdisjoint(song.artist for song in by)
         assert len(learned) + len(by) == 6
         judged += [song.name for song in by]
@@ -123,6 +123,17 @@ def test_spleeters_table_is_read(tmp_path: Path) -> None:
     assert loud["vocals"].argmax() * SR / (1.5 * SR) == pytest.approx(200, abs=1)
 
 
+def test_files_of_a_table_have_checksums(tmp_path: Path) -> None:
+    write_song(tmp_path / "data" / "a", 0)
+    write_table(tmp_path / "data" / "t.csv", [{"vocals_path": "a/vocals.wav", "other_path": "a/other.wav"}])
+    config = configuration({"kind": "csv", "path": "t.csv"})
+    before = checksums(config.sources[0], tmp_path / "data", STEMS)
+    assert set(before) == {"t.csv", "a/vocals.wav", "a/other.wav"}
+    save(tmp_path / "data" / "a" / "other.wav", tone(77), SR)
+    after = checksums(config.sources[0], tmp_path / "data", STEMS)
+    assert {name for name in before if before[name] != after[name]} == {"a/other.wav"}
+
+
 def test_a_table_without_a_stem_names_the_column(tmp_path: Path) -> None:
     write_table(tmp_path / "train.csv", [{"mix_path": "m.wav", "vocals_path": "v.wav"}])
     config = configuration({"kind": "csv", "path": "train.csv"})
@@ -151,12 +162,12 @@ def test_voices_need_no_manifest_and_get_a_room(tmp_path: Path) -> None:
 def test_what_is_not_there_says_what_to_give(tmp_path: Path) -> None:
     config = configuration({"kind": "stems", "path": "nowhere"})
     with pytest.raises(TrainingDataMissing, match=r"no folder .*nowhere; give the data folder"):
-        training_songs(config, tmp_path)
+        read_songs(config, tmp_path)
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(TrainingDataMissing, match="holds no stems material with vocals, other"):
-        training_songs(config, tmp_path)
+        read_songs(config, tmp_path)
     with pytest.raises(AudioMissing):
-        training_songs(configuration({"kind": "musdb", "path": "nowhere"}), tmp_path)
+        read_songs(configuration({"kind": "musdb", "path": "nowhere"}), tmp_path)
 
 
 @pytest.mark.parametrize(
