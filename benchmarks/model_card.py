@@ -78,7 +78,8 @@ def licences(folder: Path) -> str:
     if not table.is_file():
         return SOURCES_WITHOUT_TABLE.get(folder.name, "not stated")
     with table.open(encoding="utf-8", newline="") as lines:
-        return "; ".join(sorted({row.get("licence", "") for row in csv.DictReader(lines)} - {""}))
+        found = {part.strip() for row in csv.DictReader(lines) for part in row.get("licence", "").split(";")}
+    return "; ".join(sorted(found - {""}))
 
 
 def training(run: Path, data: Path) -> dict[str, Any]:
