@@ -6,11 +6,27 @@ Importing this package loads numpy alone; FAISS comes with the first index that 
 from __future__ import annotations
 
 from indexes.base import METRIC, Index, Neighbours
+from indexes.choice import Choice, choose
 from indexes.exact import ExactIndex
+from indexes.hnsw import HnswIndex
+from indexes.ivf import IvfPqIndex
 from indexes.manifest import Manifest, Origin
 from indexes.store import IndexStore
 
-KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (ExactIndex,)}
+KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (ExactIndex, HnswIndex, IvfPqIndex)}
 """Every index class by the name that manifests call it."""
 
-__all__ = ["KINDS", "METRIC", "ExactIndex", "Index", "IndexStore", "Manifest", "Neighbours", "Origin"]
+__all__ = [
+    "KINDS",
+    "METRIC",
+    "Choice",
+    "ExactIndex",
+    "HnswIndex",
+    "Index",
+    "IndexStore",
+    "IvfPqIndex",
+    "Manifest",
+    "Neighbours",
+    "Origin",
+    "choose",
+]

@@ -85,6 +85,26 @@ class Index(ABC):
         if len(numbers):
             self._add(numbers.astype(np.int64), matrix)
 
+    def remove(self, ids: ArrayLike) -> None:
+        """Remove vectors by id; an id may come again afterwards, with another vector.
+
+        Raises
+        ------
+        VectorsInvalid
+            Where an id is not here.
+        """
+        numbers = np.unique(np.asarray(ids, dtype=np.int64))
+        absent = numbers[~np.isin(numbers, self.ids)]
+        if len(absent):
+            raise VectorsInvalid(f"no vector under {len(absent)} of these ids, {absent[0]} among them")
+        if len(numbers):
+            self._remove(numbers)
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """What the index was built with and what was measured of it, by name; empty where nothing was."""
+        return {}
+
     def search(
         self,
         queries: ArrayLike,
@@ -92,6 +112,7 @@ class Index(ABC):
         *,
         exclude: ArrayLike | None = None,
         allowed: ArrayLike | None = None,
+        exhaustive: bool = False,
     ) -> Neighbours:
         """Find the nearest vectors of each query.
 
@@ -105,6 +126,8 @@ class Index(ABC):
             Ids that are no answer.
         allowed
             Ids that alone are answers, less those of `exclude`; all of them where this is None.
+        exhaustive
+            Whether to compare every vector that may answer, also where the index knows a shortcut.
 
         Raises
         ------
@@ -118,7 +141,7 @@ class Index(ABC):
         ids = np.full((len(matrix), k), NO_ID, dtype=np.int64)
         similarities = np.full((len(matrix), k), -np.inf, dtype=np.float32)
         if found and len(matrix):
-            answer = self._search(matrix, found, _ids(exclude), _ids(allowed))
+            answer = self._search(matrix, found, _ids(exclude), _ids(allowed), exhaustive=exhaustive)
             ids[:, :found] = answer.ids
             similarities[:, :found] = np.where(answer.ids == NO_ID, -np.inf, answer.similarities)
         return Neighbours(ids, similarities)
@@ -153,6 +176,10 @@ class Index(ABC):
         """
 
     @abstractmethod
+    def tune(self) -> None:
+        """Measure how much search this index needs, and keep it; nothing where every vector is compared."""
+
+    @abstractmethod
     def write(self, path: Path) -> None:
         """Write the index to one file."""
 
@@ -174,12 +201,18 @@ class Index(ABC):
         """Add checked vectors."""
 
     @abstractmethod
+    def _remove(self, ids: NDArray[np.int64]) -> None:
+        """Remove ids that are here, each given once."""
+
+    @abstractmethod
     def _search(
         self,
         queries: NDArray[np.float32],
         k: int,
         exclude: NDArray[np.int64] | None,
         allowed: NDArray[np.int64] | None,
+        *,
+        exhaustive: bool,
     ) -> Neighbours:
         """Search with checked arguments; there is at least one vector, and `k` ≤ their count."""
 

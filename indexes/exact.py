@@ -68,6 +68,9 @@ class ExactIndex(Index):
             flat = self._index.reconstruct_batch(wanted) if len(wanted) else []
         return np.asarray(flat, dtype=np.float32).reshape(len(wanted), self.dimension)
 
+    def tune(self) -> None:
+        """Do nothing: every vector is compared."""
+
     def write(self, path: Path) -> None:
         """Write FAISS's own file format."""
         import faiss
@@ -103,12 +106,17 @@ class ExactIndex(Index):
     def _add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         self._index.add_with_ids(vectors, ids)
 
+    def _remove(self, ids: NDArray[np.int64]) -> None:
+        self._index.remove_ids(ids)
+
     def _search(
         self,
         queries: NDArray[np.float32],
         k: int,
         exclude: NDArray[np.int64] | None,
         allowed: NDArray[np.int64] | None,
+        *,
+        exhaustive: bool,
     ) -> Neighbours:
         import faiss
 

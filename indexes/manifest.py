@@ -10,8 +10,11 @@ from typing import Final, Self
 
 from indexes.errors import IndexDamaged
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the manifest itself."""
+
+_ADDED_IN_2: Final = {"parameters": {}, "why": ""}
+"""What manifests of format 1 lack; they are read as if they had it."""
 
 REBUILD: Final = "build it again: mir index build"
 
@@ -49,13 +52,17 @@ class Manifest:
     catalog_generation
         State of the catalog when it was read; a later state makes the index stale, not wrong.
     kind
-        Class of the index (``exact``).
+        Class of the index (``exact``, ``hnsw``, ``ivf-pq``).
     metric
         ``inner_product``.
     count, dimension
         Vectors and their length.
     sha256, marks_sha256
         Checksums of the index file and of the marks beside it, 64 hexadecimal digits.
+    parameters
+        What the index was built with and what was measured of it, by name; empty for an exact one.
+    why
+        Why it is of this kind, in a sentence.
     """
 
     origin: Origin
@@ -66,6 +73,8 @@ class Manifest:
     dimension: int
     sha256: str
     marks_sha256: str
+    parameters: dict[str, float]
+    why: str
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
@@ -85,16 +94,20 @@ class Manifest:
             plain = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise IndexDamaged(f"{path} is no JSON; {REBUILD}") from error
-        if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
-            raise IndexDamaged(f"{path} is no manifest of format {FORMAT}; {REBUILD}")
+        if not isinstance(plain, dict) or (form := plain.pop("format", None)) not in (1, FORMAT):
+            raise IndexDamaged(f"{path} is no manifest of format 1 or {FORMAT}; {REBUILD}")
+        if form == 1:
+            plain |= _ADDED_IN_2
         try:
             manifest = cls(**{**plain, "origin": Origin(**plain["origin"])})
         except (KeyError, TypeError) as error:
             raise IndexDamaged(f"{path} lacks a field or has one too many ({error}); {REBUILD}") from error
-        for field in fields(manifest):
-            value = getattr(manifest, field.name)
-            if field.type in ("int", "str") and type(value).__name__ != field.type:
-                raise IndexDamaged(f"{path}: {field.name} is {value!r}, which is no {field.type}; {REBUILD}")
+        for each in fields(manifest):
+            value = getattr(manifest, each.name)
+            if each.type in ("int", "str") and type(value).__name__ != each.type:
+                raise IndexDamaged(f"{path}: {each.name} is {value!r}, which is no {each.type}; {REBUILD}")
+        if not isinstance(manifest.parameters, dict):
+            raise IndexDamaged(f"{path}: parameters are {manifest.parameters!r}, which are no names; {REBUILD}")
         return manifest
 
 

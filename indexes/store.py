@@ -54,7 +54,13 @@ class IndexStore:
         return sorted(path.parent.name for path in self.root.glob(f"*/{CURRENT}"))
 
     def publish(
-        self, index: Index, origin: Origin, catalog_generation: int, marks: NDArray[np.uint64] | None = None
+        self,
+        index: Index,
+        origin: Origin,
+        catalog_generation: int,
+        marks: NDArray[np.uint64] | None = None,
+        *,
+        why: str = "",
     ) -> Manifest:
         """Write an index and put it in the place of the one before.
 
@@ -65,6 +71,8 @@ class IndexStore:
         marks
             Shape ``(len(index),)``, in the order of ``index.ids``: a number for each vector that changes
             when what it was made from does. Zeros where there are none.
+        why
+            Why the index is of its kind.
 
         Raises
         ------
@@ -96,6 +104,8 @@ class IndexStore:
                 dimension=index.dimension,
                 sha256=sha256_of(draft / INDEX_FILE),
                 marks_sha256=sha256_of(draft / MARKS_FILE),
+                parameters=index.parameters,
+                why=why,
             )
             manifest.write(draft / MANIFEST_FILE)
             for path in (draft / INDEX_FILE, draft / MARKS_FILE, draft / MANIFEST_FILE, draft):

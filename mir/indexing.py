@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes import ExactIndex, Index, IndexStore, Manifest, Origin
-from indexes.errors import IndexDamaged, IndexIncompatible, IndexMissing
+from indexes import KINDS, Choice, Index, IndexStore, Manifest, Origin, choose
+from indexes.errors import IndexDamaged, IndexesError, IndexIncompatible, IndexMissing
+from indexes.store import Opened
+from mir.errors import BadRequest
 from mir.spaces import SpaceVectors, read_vectors, transform_in
 from mir.transforms import Transform
 
@@ -22,8 +25,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AUTOMATIC: Final = "auto"
+"""The kind of index that is chosen by size."""
+
 SMALL: Final = 50_000
 """Fewer vectors than this are compared one by one as fast as an index is opened."""
+
+
+_held: dict[tuple[Path, str], Opened] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +70,25 @@ class Shelf(Protocol):
     def rows(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Vectors of tracks that are here, shape ``(len(ids), d)``."""
 
-    def nearest(self, query: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], float]:
-        """Ids of the `k` nearest, and the least similarity among them (−inf where nothing is left out)."""
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is ever nearer than what a search found."""
+
+    def nearest(
+        self, query: NDArray[np.float64], k: int, *, exhaustive: bool = False
+    ) -> tuple[NDArray[np.int64], float]:
+        """Ids of the `k` nearest, and the least similarity among them (−inf where nothing is left out).
+
+        An approximate index finds nearly all of them: what it missed may be nearer than the least. Where
+        `exhaustive`, every vector is compared: queries that lie where no vectors are need it (a track's opposite).
+        """
 
 
 class MemoryShelf:
     """Vectors in memory; every one is compared."""
 
     whole = True
+    exact = True
 
     def __init__(self, vectors: SpaceVectors) -> None:
         self._vectors = vectors
@@ -82,8 +102,10 @@ class MemoryShelf:
         """Vectors of tracks that are here."""
         return self._vectors.matrix[np.searchsorted(self.ids, ids)].astype(np.float64)
 
-    def nearest(self, query: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], float]:
-        """Ids of the `k` nearest, and the least similarity among them."""
+    def nearest(
+        self, query: NDArray[np.float64], k: int, *, exhaustive: bool = False
+    ) -> tuple[NDArray[np.int64], float]:
+        """Ids of the `k` nearest, and the least similarity among them; always exhaustive."""
         if k >= len(self.ids):
             return self.ids, -np.inf
         similarities = self._vectors.matrix @ query.astype(np.float32)
@@ -114,6 +136,11 @@ class IndexedShelf:
         self._ids = np.union1d(self._kept, since.track_ids)
 
     @property
+    def exact(self) -> bool:
+        """Whether the index compares every vector."""
+        return self._index.exact
+
+    @property
     def ids(self) -> NDArray[np.int64]:
         """Track ids, rising."""
         return self._ids
@@ -126,9 +153,11 @@ class IndexedShelf:
         found[~late] = self._index.vectors(ids[~late])
         return found
 
-    def nearest(self, query: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], float]:
+    def nearest(
+        self, query: NDArray[np.float64], k: int, *, exhaustive: bool = False
+    ) -> tuple[NDArray[np.int64], float]:
         """Ids of the `k` nearest in the index and of those beside it, and what bounds the rest."""
-        answer = self._index.search(query[None], k, exclude=self._left_out)
+        answer = self._index.search(query[None], k, exclude=self._left_out, exhaustive=exhaustive)
         ids = answer.ids[0][answer.ids[0] >= 0]
         bound = -np.inf if len(ids) == len(self._kept) else float(answer.similarities[0, len(ids) - 1])
         late, late_bound = self._since.nearest(query, k)
@@ -141,16 +170,46 @@ def store(catalog: Catalog) -> IndexStore:
     return IndexStore(path.with_name(path.name + ".indexes"))
 
 
-def build(catalog: Catalog, space: str) -> Manifest:
-    """Build and publish the index of one space; whoever searches meanwhile uses the one before."""
+def build(catalog: Catalog, space: str, kind: str = AUTOMATIC, *, anew: bool = False) -> Manifest:
+    """Build and publish the index of one space; whoever searches meanwhile uses the one before.
+
+    An approximate index of the same vectors and kind is carried on: what is gone or was measured again is removed,
+    what came since is added, and its effort is measured again.
+
+    Parameters
+    ----------
+    catalog, space
+        What to index.
+    kind
+        ``exact``, ``hnsw``, ``ivf-pq``, or ``auto``: by how many vectors there are, and the machine's memory.
+    anew
+        Whether to start from nothing, whatever there is.
+
+    Raises
+    ------
+    BadRequest
+        Where there is no such kind.
+    """
+    if kind not in (AUTOMATIC, *KINDS):
+        raise BadRequest(f"no kind of index {kind!r}; there are {', '.join((AUTOMATIC, *KINDS))}")
     with catalog.read() as con:
         transform = transform_in(con, space)
-        vectors = read_vectors(con, space, transform)
         origin, generation = _state(con, space, transform)
         ids, marks = _marks(con, origin)
-    index = ExactIndex(transform.n_out)
-    index.add(vectors.track_ids, vectors.matrix)
-    return store(catalog).publish(index, origin, generation, marks[np.searchsorted(ids, vectors.track_ids)])
+        choice = Choice(kind, "asked for")
+        if kind == AUTOMATIC:
+            choice = choose(len(ids), transform.n_out, _memory_bytes())
+        before = None if anew else _usable(catalog, origin, choice.kind)
+        if before is None:
+            index, fresh = KINDS[choice.kind](transform.n_out), read_vectors(con, space, transform)
+        else:
+            index, changed = before.index, ids[_changed(ids, marks, before.index.ids, before.marks)]
+            index.remove(np.setdiff1d(index.ids, np.setdiff1d(ids, changed)))
+            fresh = read_vectors(con, space, transform, only=changed)
+    index.add(fresh.track_ids, fresh.matrix)
+    logger.info("%s: %s, because: %s; %d vectors added", space, choice.kind, choice.why, len(fresh.track_ids))
+    index.tune()
+    return store(catalog).publish(index, origin, generation, marks[np.searchsorted(ids, index.ids)], why=choice.why)
 
 
 def verify(catalog: Catalog, space: str) -> Verdict:
@@ -166,7 +225,9 @@ def verify(catalog: Catalog, space: str) -> Verdict:
     except IndexIncompatible as error:
         return Verdict(space, "incompatible", 0, str(error))
     if opened.manifest.catalog_generation != generation:
-        return Verdict(space, "stale", len(opened.index), "still exact; to speed it up: mir index build")
+        return Verdict(
+            space, "stale", len(opened.index), "what came since is searched beside it; to speed it up: mir index build"
+        )
     return Verdict(space, "current", len(opened.index), "")
 
 
@@ -182,7 +243,7 @@ def open_shelf(catalog: Catalog, con: duckdb.DuckDBPyConnection, space: str) -> 
     folder = store(catalog)
     origin, generation = _state(con, space, transform)
     try:
-        opened = folder.open(space, origin)
+        opened = _opened(folder, origin)
     except IndexMissing:
         vectors = read_vectors(con, space, transform)
         if len(vectors.track_ids) >= SMALL:
@@ -197,6 +258,41 @@ def open_shelf(catalog: Catalog, con: duckdb.DuckDBPyConnection, space: str) -> 
         if len(fresh):
             since = read_vectors(con, space, transform, only=fresh)
     return IndexedShelf(opened.index, left_out, since)
+
+
+def _opened(folder: IndexStore, origin: Origin) -> Opened:
+    """Open an index, or give the one that is open: a large one is read and checked once for each publication."""
+    key = (folder.root, origin.space)
+    held = _held.get(key)
+    if held is not None and held.manifest.origin == origin:
+        try:
+            if folder.manifest(origin.space) == held.manifest:
+                return held
+        except FileNotFoundError:
+            logger.debug("the index of %s moved on while its manifest was read", origin.space)
+    opened = folder.open(origin.space, origin)
+    if opened.index.exact:
+        _held.pop(key, None)
+    else:
+        _held[key] = opened
+    return opened
+
+
+def _usable(catalog: Catalog, origin: Origin, kind: str) -> Opened | None:
+    """Open the published index where it can be carried on: approximate, of this kind, whole, of the same vectors."""
+    try:
+        opened = store(catalog).open(origin.space, origin)
+    except IndexesError:
+        return None
+    return opened if opened.index.kind == kind and not opened.index.exact else None
+
+
+def _memory_bytes() -> int | None:
+    """Return the machine's memory, None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _state(con: duckdb.DuckDBPyConnection, space: str, transform: Transform) -> tuple[Origin, int]:

@@ -22,22 +22,35 @@ def register(app: typer.Typer) -> None:
     app.add_typer(index_app, name="index")
 
 
+KindOption = Annotated[
+    str,
+    typer.Option("--kind", help="exact, hnsw, ivf-pq, or auto: exact up to 200,000 vectors, then by memory."),
+]
+AnewOption = Annotated[bool, typer.Option("--anew", help="Start from nothing instead of adding to what there is.")]
+
+
 @index_app.command("build")
-def build_command(by: ByOption = None, catalog: CatalogOption = None, as_json: JsonOption = False) -> None:
-    """Build the indexes anew; whoever searches meanwhile uses the ones before."""
+def build_command(
+    by: ByOption = None,
+    kind: KindOption = "auto",
+    anew: AnewOption = False,
+    catalog: CatalogOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the indexes, or bring them up to date; whoever searches meanwhile uses the ones before."""
     from mir import open_catalog
     from mir.config import catalog_path
     from mir.indexing import build
 
     opened = open_catalog(catalog_path(catalog))
-    manifests = [build(opened, space) for space in _spaces(by)]
+    manifests = [build(opened, space, kind, anew=anew) for space in _spaces(by)]
     if as_json:
         for manifest in manifests:
             print_json(asdict(manifest))
         return
     print_table(
-        ["space", "vectors", "dimension", "kind", "transform"],
-        [[m.origin.space, m.count, m.dimension, m.kind, m.origin.transform_id] for m in manifests],
+        ["space", "vectors", "dimension", "kind", "why", "measured"],
+        [[m.origin.space, m.count, m.dimension, m.kind, m.why, _measured(m.parameters)] for m in manifests],
     )
 
 
@@ -60,6 +73,10 @@ def verify_command(by: ByOption = None, catalog: CatalogOption = None, as_json: 
         )
     if any(verdict.state in ("damaged", "incompatible") for verdict in verdicts):
         raise typer.Exit(1)
+
+
+def _measured(parameters: dict[str, float]) -> str:
+    return ", ".join(f"{name} {number:g}" for name, number in parameters.items())
 
 
 def _spaces(by: str | None) -> list[str]:

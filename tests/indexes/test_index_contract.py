@@ -112,6 +112,22 @@ def test_what_cannot_be_added_is_refused(filled, ids):
     assert len(filled) == 300
 
 
+def test_what_was_removed_is_gone_and_its_id_is_free(filled, ids):
+    filled.remove(ids[[4, 2, 4]])
+    np.testing.assert_array_equal(filled.ids, np.delete(ids, [2, 4]))
+    assert len(filled) == 298
+    assert not np.isin(ids[[2, 4]], filled.search(unit(3, 6), 300).ids).any()
+    with pytest.raises(VectorsInvalid, match="no vector under"):
+        filled.remove([ids[0], ids[2]])
+    assert len(filled) == 298
+    filled.add([ids[2]], unit(1, 9))
+    assert filled.search(unit(1, 9), 1).ids.tolist() == [[ids[2]]]
+    filled.remove([])
+    filled.remove(filled.ids)
+    assert len(filled) == 0
+    assert (filled.search(unit(1, 9), 1).ids == -1).all()
+
+
 def test_what_cannot_be_searched_is_refused(filled):
     with pytest.raises(VectorsInvalid, match="k is 1"):
         filled.search(unit(1, 2), 0)

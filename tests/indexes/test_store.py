@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 
-from indexes import ExactIndex, IndexStore, Origin
+from indexes import ExactIndex, HnswIndex, IndexStore, Origin
 from indexes.errors import IndexDamaged, IndexIncompatible, IndexMissing
 from indexes.store import CURRENT, INDEX_FILE, MANIFEST_FILE
 
@@ -104,6 +104,7 @@ def _edit(path, **changes):
         lambda folder: _edit(folder / MANIFEST_FILE, surprise=1),
         lambda folder: _edit(folder / MANIFEST_FILE, origin={"space": "x"}),
         lambda folder: _edit(folder / MANIFEST_FILE, format=99),
+        lambda folder: _edit(folder / MANIFEST_FILE, parameters=[1]),
         lambda folder: (folder.parent / CURRENT).write_text("../../elsewhere"),
         lambda folder: (folder.parent / CURRENT).write_bytes(b"\xff\xfe"),
         lambda folder: (folder.parent / CURRENT).write_text("000007"),
@@ -116,6 +117,26 @@ def test_every_damage_is_seen_and_building_again_heals(store, damage):
         store.open(ORIGIN.space, ORIGIN)
     store.publish(made(), ORIGIN, 2)
     assert len(store.open(ORIGIN.space, ORIGIN).index) == 20
+
+
+def test_an_index_of_the_first_format_still_opens(store):
+    store.publish(made(), ORIGIN, 1)
+    path = current(store) / MANIFEST_FILE
+    plain = json.loads(path.read_text())
+    assert (plain.pop("parameters"), plain.pop("why"), plain.pop("format")) == ({}, "", 2)
+    path.write_text(json.dumps({**plain, "format": 1}))
+    opened = store.open(ORIGIN.space, ORIGIN)
+    assert (len(opened.index), opened.manifest.parameters, opened.manifest.why) == (20, {}, "")
+
+
+def test_what_was_measured_and_why_stand_in_the_manifest(store):
+    index = HnswIndex(4)
+    index.add(np.arange(50), np.tile(np.eye(4, dtype=np.float32), (13, 1))[:50])
+    index.tune()
+    manifest = store.publish(index, ORIGIN, 1, why="asked for")
+    assert store.manifest(ORIGIN.space) == manifest
+    assert (manifest.kind, manifest.why, manifest.parameters) == ("hnsw", "asked for", index.parameters)
+    assert manifest.parameters["m"] == 16
 
 
 def test_an_unknown_kind_is_refused_not_guessed(store):
