@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from mir.similarity import ArtistsBy, Asking, Filters
+
 WAIT_S = 10.0
 
 
@@ -109,20 +111,43 @@ class Catalog:
             raise CatalogDamaged(f"{self.path} has lost its identity; put a backup in its place")
         return Identity(*row)
 
-    def similar_artists(self, query: str | Path, by: Mapping[str, float] | None = None, k: int = 10) -> pd.DataFrame:
-        """Return the `k` artists nearest to an artist (or an audio file), best first.
+    def similar_artists(
+        self,
+        query: Asking,
+        by: Mapping[str, float] | None = None,
+        k: int = 10,
+        *,
+        filters: Filters | None = None,
+        diversity: float = 0.0,
+        artists_by: ArtistsBy = "centroid",
+    ) -> pd.DataFrame:
+        """Return the `k` artists nearest to an artist (or a track, an audio file, several of these), best first.
 
-        `by` weighs instruments; ``{"vocals": 1.0}`` where nothing is given.
+        `by` weighs instruments; ``{"vocals": 1.0}`` where nothing is given. The rest is as in
+        `mir.similarity.similar_artists`, which also explains its answers.
         """
         from mir.similarity import frame, similar_artists
 
-        return frame(similar_artists(self, query, by or {"vocals": 1.0}, k))
+        weights = by or {"vocals": 1.0}
+        hits = similar_artists(self, query, weights, k, filters=filters, diversity=diversity, artists_by=artists_by)
+        return frame(hits)
 
-    def similar_tracks(self, query: str | Path, by: Mapping[str, float] | None = None, k: int = 10) -> pd.DataFrame:
+    def similar_tracks(
+        self,
+        query: Asking,
+        by: Mapping[str, float] | None = None,
+        k: int = 10,
+        *,
+        filters: Filters | None = None,
+        diversity: float = 0.0,
+        per_artist: int | None = None,
+    ) -> pd.DataFrame:
         """Return the `k` tracks nearest to an artist, a track or an audio file; as `similar_artists`."""
         from mir.similarity import frame, similar_tracks
 
-        return frame(similar_tracks(self, query, by or {"vocals": 1.0}, k))
+        weights = by or {"vocals": 1.0}
+        hits = similar_tracks(self, query, weights, k, filters=filters, diversity=diversity, per_artist=per_artist)
+        return frame(hits)
 
     @contextmanager
     def _connection(self, kind: lock.Kind) -> Iterator[duckdb.DuckDBPyConnection]:

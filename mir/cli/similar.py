@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mir.cli.console import CatalogOption, JsonOption, KOption, print_json, print_table, stderr
+from mir.errors import BadRequest
 
 if TYPE_CHECKING:
-    from mir.similarity import ArtistHit, TrackHit
+    from mir.similarity import ArtistHit, Filters, TrackHit
 
-_FEATURES_SHOWN = 6
+_ALIKE_SHOWN = 4
+_APART_SHOWN = 3
 _BAR_WIDTH = 20
+_NARROW = "Which may answer"
+_CHOOSE = "How they are chosen"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,14 +29,98 @@ def register(app: typer.Typer) -> None:
 
 
 def similar_command(
-    query: Annotated[str, typer.Argument(metavar="ARTIST|TRACK|FILE", help="Name, title, path, or an audio file.")],
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARTIST|TRACK|FILE",
+            help="Name, title, path, or an audio file; several are averaged, each counting the same.",
+        ),
+    ],
     by: Annotated[
         str,
         typer.Option("--by", help="Instruments, weighted if you like: vocals=0.7,drums=0.3; negative too."),
     ] = "vocals",
     tracks: Annotated[bool, typer.Option("--tracks", help="Answer with tracks, not artists.")] = False,
     k: KOption = 10,
-    explain: Annotated[bool, typer.Option("--explain", help="Say which named features make them alike.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which named features make them alike, and which apart.")
+    ] = False,
+    genre: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--genre",
+            help="Of this genre, labelled or predicted; repeat for any of several.",
+            rich_help_panel=_NARROW,
+            show_default=False,
+        ),
+    ] = None,
+    year: Annotated[
+        str | None,
+        typer.Option(
+            "--year",
+            metavar="1990..1999",
+            help="Released then; 1990.., ..1999 and 1994 do too.",
+            rich_help_panel=_NARROW,
+            show_default=False,
+        ),
+    ] = None,
+    tempo: Annotated[
+        str | None,
+        typer.Option(
+            "--tempo",
+            metavar="120..140",
+            help="Beats a minute, as heard in the drums.",
+            rich_help_panel=_NARROW,
+            show_default=False,
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            "--without",
+            metavar="ARTIST",
+            help="Leave this artist out; repeat for several.",
+            rich_help_panel=_NARROW,
+            show_default=False,
+        ),
+    ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known",
+            metavar="FILE",
+            help="Leave out the artists in this text file, one a line.",
+            rich_help_panel=_NARROW,
+            show_default=False,
+        ),
+    ] = None,
+    diversity: Annotated[
+        float,
+        typer.Option(
+            "--diversity", help="0: the most similar; up to 1: ever more unlike each other.", rich_help_panel=_CHOOSE
+        ),
+    ] = 0.0,
+    per_artist: Annotated[
+        int | None,
+        typer.Option(
+            "--per-artist",
+            metavar="N",
+            help="With --tracks: at most N by one artist.",
+            rich_help_panel=_CHOOSE,
+            show_default=False,
+        ),
+    ] = None,
+    artists_by: Annotated[
+        str | None,
+        typer.Option(
+            "--artists-by",
+            metavar="centroid|medoid|chamfer",
+            help="Compare artists by their mean, their most typical track, or track with track.",
+            rich_help_panel=_CHOOSE,
+            show_default="centroid",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="Separation model for a file outside the catalog.", show_default=False),
@@ -42,23 +132,69 @@ def similar_command(
     from mir import open_catalog
     from mir.config import catalog_path, setting
     from mir.similarity import parse_by, similar_artists, similar_tracks, to_plain
+    from mir.similarity.artists import way
 
-    weights = parse_by(by)
+    if tracks and artists_by is not None:
+        raise BadRequest("--artists-by compares artists; leave it out with --tracks")
+    if per_artist is not None and not tracks:
+        raise BadRequest("--per-artist goes with --tracks: each artist is one answer otherwise")
+    weights, filters, chosen = parse_by(by), _filters(genre, year, tempo, exclude, known), way(artists_by or "centroid")
     opened = open_catalog(catalog_path(catalog))
-    search = similar_tracks if tracks else similar_artists
-    hits = search(opened, query, weights, k, explain=explain, model=setting("model", model).value)
+    separator = setting("model", model).value
+    hits: Sequence[ArtistHit | TrackHit]
+    if tracks:
+        hits = similar_tracks(
+            opened,
+            query,
+            weights,
+            k,
+            filters=filters,
+            diversity=diversity,
+            per_artist=per_artist,
+            explain=explain,
+            model=separator,
+        )
+    else:
+        hits = similar_artists(
+            opened,
+            query,
+            weights,
+            k,
+            filters=filters,
+            diversity=diversity,
+            artists_by=chosen,
+            explain=explain,
+            model=separator,
+        )
     if as_json:
-        print_json({"query": query, "by": weights, "results": [to_plain(hit) for hit in hits]})
+        asked = {"query": query[0] if len(query) == 1 else query, "by": weights, "filters": filters.to_plain()}
+        how = {"diversity": diversity, **({"per_artist": per_artist} if tracks else {"artists_by": chosen})}
+        print_json({**asked, **how, "results": [to_plain(hit) for hit in hits]})
         return
     if not hits:
-        stderr().print(f"nothing else in {opened.path.name} has {' and '.join(weights)}", markup=False)
+        kept = " among the tracks that the filters keep" if filters.to_plain() else ""
+        stderr().print(f"nothing else in {opened.path.name} has {' and '.join(weights)}{kept}", markup=False)
         return
-    _print_hits(hits)
+    _print_hits(hits, f"like {' + '.join(query)}, by {by}")
     if explain:
-        _print_explanations(hits)
+        _print_explanations(hits, weights)
 
 
-def _print_hits(hits: Sequence[ArtistHit | TrackHit]) -> None:
+def _filters(
+    genre: list[str] | None, year: str | None, tempo: str | None, exclude: list[str] | None, known: Path | None
+) -> Filters:
+    from mir.similarity import Filters, parse_range, read_names
+
+    return Filters(
+        genre=tuple(genre or ()),
+        year=None if year is None else parse_range(year, "--year", whole=True),
+        tempo_bpm=None if tempo is None else parse_range(tempo, "--tempo"),
+        exclude=tuple(exclude or ()),
+        known=() if known is None else read_names(known),
+    )
+
+
+def _print_hits(hits: Sequence[ArtistHit | TrackHit], title: str) -> None:
     from mir.similarity import TrackHit
 
     instruments = list(hits[0].cosines)
@@ -73,7 +209,7 @@ def _print_hits(hits: Sequence[ArtistHit | TrackHit]) -> None:
         rows.append([*row, _bar(hit.similarity, best)] if shown else row)
     columns = ["", *(["track"] if isinstance(hits[0], TrackHit) else []), "artist", "similarity"]
     columns += instruments if several else []
-    print_table([*columns, ""] if shown else columns, rows)
+    print_table([*columns, ""] if shown else columns, rows, title=title)
 
 
 def _bar(similarity: float, best: float) -> str:
@@ -84,18 +220,27 @@ def _bar(similarity: float, best: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _print_explanations(hits: Sequence[ArtistHit | TrackHit]) -> None:
-    """Show the features that count most for each hit; the rest in one line, so that the numbers add up."""
+def _print_explanations(hits: Sequence[ArtistHit | TrackHit], weights: Mapping[str, float]) -> None:
+    """Show what makes each hit alike and apart; the rest in one line, so that the numbers add up to the score.
+
+    A contribution raises or lowers the score; with a negative weight it is being apart that raises it.
+    """
     rows: list[list[Any]] = []
     for hit in hits:
         name = getattr(hit, "track", hit.artist)
         ordered = sorted(hit.explanation, key=lambda one: -abs(one.contribution))
-        for one in ordered[:_FEATURES_SHOWN]:
+        alike = [one for one in ordered if one.contribution * weights[one.instrument] > 0]
+        apart = [one for one in ordered if one.contribution * weights[one.instrument] < 0]
+        shown = [("alike", one) for one in alike[:_ALIKE_SHOWN]] + [("apart", one) for one in apart[:_APART_SHOWN]]
+        for word, one in shown:
             label = f"{one.instrument}: {one.feature}"
-            rows.append([name, label, one.contribution, one.query_value, one.hit_value, one.unit or ""])
-        rest = ordered[_FEATURES_SHOWN:]
+            rows.append([name, word, label, one.contribution, one.query_value, one.hit_value, one.unit or ""])
+        rest = alike[_ALIKE_SHOWN:] + apart[_APART_SHOWN:]
         if rest:
             label = f"{len(rest)} other features"
-            rows.append([name, label, sum(one.contribution for one in rest), None, None, ""])
-        rows.append([name, "score", hit.score, None, None, ""])
-    print_table(["alike", "feature", "contribution", "query", "hit", "unit"], rows)
+            rows.append([name, "", label, sum(one.contribution for one in rest), None, None, ""])
+        rows.append([name, "", "score", hit.score, None, None, ""])
+    if sys.stdout.isatty():
+        for upper, lower in reversed(list(pairwise(rows))):
+            lower[0] = "" if lower[0] == upper[0] else lower[0]
+    print_table(["hit", "", "feature", "contribution", "query", "hit has", "unit"], rows)

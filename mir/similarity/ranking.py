@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mir.similarity.artists import ArtistsBy, chamfer, represent, unit
+from mir.similarity.links import Ids, Links, Matrix
+
 if TYPE_CHECKING:
     from mir.indexing import Shelf
-
-Ids = NDArray[np.int64]
-Matrix = NDArray[np.float64]
 
 PAIRS: Final = 20_000
 """Pairs of tracks that tell what is usual; all of them where there are fewer."""
@@ -22,6 +22,8 @@ _SEED: Final = 20_000
 _ZERO: Final = 1e-9
 _FLOAT32_ERROR: Final = 1e-5
 _FIRST_DEPTH: Final = 128
+_FEW: Final = 0.05
+"""Where a filter keeps less than this share, what it keeps is compared one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,32 @@ class Chance:
 
 
 @dataclass(frozen=True, slots=True)
+class Seed:
+    """What is asked with, in one space: an artist's tracks, one track, or a file outside the catalog.
+
+    Parameters
+    ----------
+    track_ids
+        Shape ``(n,)``; empty for a file.
+    rows, durations_s
+        Unit vectors, shape ``(n, d)``, and seconds, shape ``(n,)``; n = 1 for a track or a file.
+    descriptor, values
+        What was measured of a file.
+    """
+
+    track_ids: Ids
+    rows: Matrix
+    durations_s: Matrix
+    descriptor: NDArray[np.float32] | None = None
+    values: Mapping[str, float] | None = None
+
+    def vector(self, how: ArtistsBy = "centroid") -> Matrix:
+        """Return its unit vector by ``centroid`` or ``medoid``; shape ``(d,)``."""
+        one: Matrix = represent(self.rows, self.durations_s, np.zeros(1, np.intp), how)[0]
+        return one
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """One instrument of a question: where its vectors are, how much it weighs, what it is compared with.
 
@@ -54,8 +82,9 @@ class Voice:
         The space's vectors.
     chance
         What is usual there.
-    query
-        Unit vector, shape ``(d,)``.
+    seeds
+        What is asked with, one or more. Its similarity to anything is the mean over the seeds; as a z-value is
+        linear in the cosine, the mean of z-values is the z-value of the mean cosine.
     """
 
     instrument: str
@@ -63,7 +92,12 @@ class Voice:
     weight: float
     shelf: Shelf
     chance: Chance
-    query: Matrix
+    seeds: tuple[Seed, ...]
+
+    def query(self, how: ArtistsBy = "centroid") -> Matrix:
+        """Return the mean of the seeds' unit vectors, shape ``(d,)``; its length is at most one."""
+        mean: Matrix = np.mean([seed.vector(how) for seed in self.seeds], axis=0)
+        return mean
 
     def points(self, cosines: Matrix) -> Matrix:
         """Return what cosines add to the score: w·z; 0 where a cosine is NaN."""
@@ -78,23 +112,10 @@ class Ranked:
     scores: Matrix
     cosines: Matrix
 
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Who plays on what, ordered by artist: three arrays of shape ``(n,)``."""
-
-    track_ids: Ids
-    artist_ids: Ids
-    durations_s: Matrix
-
-    def of_artist(self, artist_id: int) -> tuple[Ids, Matrix]:
-        """Return an artist's tracks, and how long each is in seconds."""
-        here = self.artist_ids == artist_id
-        return self.track_ids[here], self.durations_s[here]
-
-    def of_track(self, track_id: int) -> Ids:
-        """Return the artists of a track."""
-        return self.artist_ids[self.track_ids == track_id]
+    def take(self, places: Sequence[int]) -> Ranked:
+        """Return some of them, in another order."""
+        at = np.asarray(places, np.intp)
+        return Ranked(self.ids[at], self.scores[at], self.cosines[at])
 
 
 def chance_of(shelf: Shelf) -> Chance:
@@ -115,42 +136,38 @@ def chance_of(shelf: Shelf) -> Chance:
     return Chance(first, second, float(cosines.mean()), deviation if deviation > _ZERO else 1.0)
 
 
-def unit(vector: Matrix) -> Matrix:
-    """Shorten rows to length one; a row of zeros stays."""
-    norms = np.linalg.norm(vector, axis=-1, keepdims=True)
-    return vector / np.where(norms > _ZERO, norms, 1.0)
+def artist_cosines(voice: Voice, links: Links, how: ArtistsBy) -> tuple[Ids, Matrix]:
+    """Return the artists of a space and how alike each is to the seeds, on average; shape ``(a,)`` each."""
+    ids, starts, rows, durations_s = artist_rows(voice.shelf, links)
+    if not len(ids):
+        return ids, np.empty(0)
+    if how == "chamfer":
+        each = [chamfer(seed.rows, seed.durations_s, rows, durations_s, starts) for seed in voice.seeds]
+        return ids, np.mean(each, axis=0)
+    return ids, represent(rows, durations_s, starts, how) @ voice.query(how)
 
 
-def centroids(shelf: Shelf, links: Links) -> tuple[Ids, Matrix]:
-    """Return the artists of a space and the mean direction of each one's tracks, weighted by duration."""
+def artist_rows(shelf: Shelf, links: Links) -> tuple[Ids, NDArray[np.intp], Matrix, Matrix]:
+    """Return artists, where the tracks of each begin, those tracks' vectors, and their seconds."""
     here = np.isin(links.track_ids, shelf.ids)
-    track_ids, artist_ids, durations_s = (
-        links.track_ids[here],
-        links.artist_ids[here],
-        links.durations_s[here],
-    )
-    found, starts = np.unique(artist_ids, return_index=True)
-    if not len(found):
-        return found, np.empty((0, 0))
-    rows = shelf.rows(track_ids) * durations_s[:, None]
-    return found, unit(np.add.reduceat(rows, starts, axis=0))
+    ids, starts = np.unique(links.artist_ids[here], return_index=True)
+    return ids, starts, shelf.rows(links.track_ids[here]), links.durations_s[here]
 
 
-def rank_artists(voices: Sequence[Voice], links: Links, exclude: Ids, k: int) -> Ranked:
-    """Rank artists by the centroids of their tracks."""
-    tables = []
-    for voice in voices:
-        ids, matrix = centroids(voice.shelf, links)
-        tables.append((ids, matrix @ voice.query if len(ids) else np.empty(0)))
+def rank_artists(voices: Sequence[Voice], links: Links, exclude: Ids, k: int, how: ArtistsBy = "centroid") -> Ranked:
+    """Rank artists by their tracks in `links`, compared in one of `mir.similarity.artists`' ways."""
+    tables = [artist_cosines(voice, links, how) for voice in voices]
     wanted = [ids for voice, (ids, _) in zip(voices, tables, strict=True) if voice.weight > 0]
     candidates = np.setdiff1d(_common(wanted), exclude)
     return _ranked(voices, candidates, [_lookup(ids, cosines, candidates) for ids, cosines in tables], k)
 
 
-def rank_tracks(voices: Sequence[Voice], exclude: Ids, k: int) -> Ranked:
-    """Rank tracks.
+def rank_tracks(voices: Sequence[Voice], exclude: Ids, k: int, allowed: Ids | None = None) -> Ranked:
+    """Rank tracks, of `allowed` alone where it is given.
 
-    Candidates come from each space's own search, deeper and deeper, until no other track can be better.
+    Candidates come from each space's own search, deeper and deeper, until no other track can be better. What
+    weighs several instruments is exact whatever the indexes are: then, and where few tracks are allowed, every
+    vector is compared. One instrument alone is as exact as its index.
 
     References
     ----------
@@ -159,16 +176,27 @@ def rank_tracks(voices: Sequence[Voice], exclude: Ids, k: int) -> Ranked:
     """
     needed = _common([voice.shelf.ids for voice in voices if voice.weight > 0])
     most = max(len(voice.shelf.ids) for voice in voices)
-    depth = most if all(voice.shelf.whole for voice in voices) else max(_FIRST_DEPTH, 4 * (k + len(exclude)))
+    share = 1.0
+    if allowed is not None:
+        share = len(allowed) / max(most, 1)
+        needed = np.intersect1d(needed, allowed)
+        if share < _FEW:
+            return _scored(voices, np.setdiff1d(needed, exclude), k)
+    depth = max(_FIRST_DEPTH, int(4 * (k + len(exclude)) / min(share, 1.0)))
+    if all(voice.shelf.whole for voice in voices):
+        depth = most
     while True:
         seen, bound = _candidates(voices, min(depth, most))
-        candidates = np.setdiff1d(np.intersect1d(seen, needed), exclude)
-        tables = [_cosines(voice, candidates) for voice in voices]
-        ranked = _ranked(voices, candidates, tables, k)
+        ranked = _scored(voices, np.setdiff1d(np.intersect1d(seen, needed), exclude), k)
         enough = len(ranked.ids) == k and ranked.scores[-1] >= bound
         if enough or depth >= most or bound == -np.inf:
             return ranked
         depth *= 4
+
+
+def _scored(voices: Sequence[Voice], candidates: Ids, k: int) -> Ranked:
+    """Score candidates in full, and keep the best."""
+    return _ranked(voices, candidates, [_cosines(voice, candidates) for voice in voices], k)
 
 
 def _candidates(voices: Sequence[Voice], depth: int) -> tuple[Ids, float]:
@@ -176,10 +204,12 @@ def _candidates(voices: Sequence[Voice], depth: int) -> tuple[Ids, float]:
     found, bound = [np.empty(0, np.int64)], 0.0
     for voice in voices:
         sign = 1.0 if voice.weight > 0 else -1.0
-        ids, least = voice.shelf.nearest(sign * voice.query, depth)
+        query = voice.query()
+        length = float(np.linalg.norm(query))
+        ids, least = voice.shelf.nearest(sign * unit(query), depth, exhaustive=len(voices) > 1)
         found.append(ids)
         if np.isfinite(least):
-            most = float(voice.points(np.array([sign * (least + _FLOAT32_ERROR)]))[0])
+            most = float(voice.points(np.array([sign * length * (least + _FLOAT32_ERROR)]))[0])
             bound += most if voice.weight > 0 else max(most, 0.0)
         elif voice.weight > 0:
             bound = -np.inf  # all that has the instrument was found
@@ -190,7 +220,7 @@ def _cosines(voice: Voice, ids: Ids) -> Matrix:
     here = np.isin(ids, voice.shelf.ids)
     cosines = np.full(len(ids), np.nan)
     if here.any():
-        cosines[here] = voice.shelf.rows(ids[here]) @ voice.query
+        cosines[here] = voice.shelf.rows(ids[here]) @ voice.query()
     return cosines
 
 

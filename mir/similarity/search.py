@@ -3,70 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mir.errors import BadRequest
-from mir.indexing import open_shelf
+from mir.similarity.artists import ArtistsBy, way
+from mir.similarity.asking import Asked, Asking, ask, find_seeds, weights_of
+from mir.similarity.diversity import artist_likeness, pool_size, spread, track_likeness
+from mir.similarity.filters import Filters
 from mir.similarity.hits import ArtistHit, Contribution, TrackHit
-from mir.similarity.query import DEFAULT_MODEL, Query, find_query, lacking
-from mir.similarity.ranking import (
-    Ids,
-    Links,
-    Matrix,
-    Ranked,
-    Voice,
-    chance_of,
-    rank_artists,
-    rank_tracks,
-    unit,
-)
-from mir.similarity.weights import check_by, parse_by
-from mir.spaces import space_of, transform_in
+from mir.similarity.links import Ids, Matrix
+from mir.similarity.query import DEFAULT_MODEL
+from mir.similarity.ranking import Ranked, Voice, rank_artists, rank_tracks
+from mir.spaces import transform_in
 
 if TYPE_CHECKING:
     import duckdb
 
     from mir.catalog import Catalog
-    from mir.indexing import Shelf
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question that has been understood: its query, who plays on what, and what is compared."""
-
-    query: Query
-    links: Links
-    voices: list[Voice]
 
 
 def similar_artists(
     catalog: Catalog,
-    query: str | Path,
+    query: Asking,
     by: Mapping[str, float] | str = "vocals",
     k: int = 10,
     *,
+    filters: Filters | None = None,
+    diversity: float = 0.0,
+    artists_by: ArtistsBy = "centroid",
     explain: bool = False,
     model: str = DEFAULT_MODEL,
 ) -> list[ArtistHit]:
     """Return the artists who sound most like the query, best first.
 
-    An artist is the mean direction of their tracks, weighted by duration. The query's own artists, artists
-    who lack a positively weighted instrument, and tracks of unknown artists are no answers.
+    The query's own artists, artists who lack a positively weighted instrument, and names such as "Various
+    Artists" are no answers.
 
     Parameters
     ----------
     catalog
         Where to look.
     query
-        Artist, track (title, ``Artist - Title`` or path), or an audio file outside the catalog.
+        Artist, track (title, ``Artist - Title`` or path), or an audio file outside the catalog; or several,
+        whose standardised similarities are averaged in each space, every one counting the same.
     by
         Weight by instrument, or as written: ``vocals=0.7,drums=0.3``. At least one is positive.
     k
         How many.
+    filters
+        Which tracks may answer; an artist is compared by these alone.
+    diversity
+        From 0 (the most similar) to 1: how much the answers shall differ among themselves, see
+        `mir.similarity.diversity.spread`. They then come in the order in which they were chosen.
+    artists_by
+        How sets of tracks are compared: ``centroid``, ``medoid`` or ``chamfer``, see
+        `mir.similarity.artists.artist_similarities`.
     explain
         Whether each hit tells which named features make up its score.
     model
@@ -75,25 +68,26 @@ def similar_artists(
     Raises
     ------
     BadRequest
-        Where an instrument is unknown, no weight is positive, or `k` is less than 1.
+        Where an instrument is unknown, no weight is positive, or another argument is out of its range.
     NotInCatalog
-        Where the query is nothing that we know.
+        Where the query is nothing that we know, or the filters let nothing pass.
     NothingToCompare
         Where the query lacks an instrument.
     IndexDamaged, IndexIncompatible
         Where an index cannot answer.
     """
-    weights, found = _understood(catalog, query, by, k, model)
+    way(artists_by)
+    weights, wanted = _checked(by, k, diversity)
+    seeds = find_seeds(catalog, query, weights, model)
     with catalog.read() as con:
-        asked = _ask(catalog, con, found, weights)
-        if found.artist_id is not None:
-            exclude = np.array([found.artist_id], np.int64)
-        else:
-            exclude = asked.links.of_track(-1 if found.track_id is None else found.track_id)
-        ranked = rank_artists(asked.voices, asked.links, exclude, k)
-        tracks = [asked.links.of_artist(artist_id) for artist_id in ranked.ids.tolist()]
+        asked = ask(catalog, con, seeds, weights, filters)
+        links = asked.answering()
+        pool = rank_artists(asked.voices, links, asked.artists_left_out(), wanted, artists_by)
+        likeness = artist_likeness(asked.voices, links, pool.ids, artists_by)
+        ranked = pool.take(spread(pool.scores, likeness, k, diversity))
+        tracks = [links.of_artist(artist_id) for artist_id in ranked.ids.tolist()]
         names = _named(con, "SELECT artist_id, artist FROM artists WHERE artist_id", ranked.ids)
-        explanations = _explained(con, asked, ranked, tracks) if explain else [()] * len(ranked.ids)
+        explanations = _explained(con, asked, ranked, tracks, artists_by) if explain else [()] * len(ranked.ids)
     return [
         ArtistHit(
             artist=names[artist_id][0],
@@ -112,23 +106,35 @@ def similar_artists(
 
 def similar_tracks(
     catalog: Catalog,
-    query: str | Path,
+    query: Asking,
     by: Mapping[str, float] | str = "vocals",
     k: int = 10,
     *,
+    filters: Filters | None = None,
+    diversity: float = 0.0,
+    per_artist: int | None = None,
     explain: bool = False,
     model: str = DEFAULT_MODEL,
 ) -> list[TrackHit]:
     """Return the tracks that sound most like the query, best first.
 
-    Parameters and errors are those of `similar_artists`. The query track itself, or all tracks of the query
-    artist, are no answers.
+    Parameters and errors are those of `similar_artists`; a seed artist is the mean direction of their tracks,
+    weighted by duration. The seeds themselves, and all tracks of seed artists, are no answers; with several
+    seeds, neither are other tracks by the artists of seed tracks.
+
+    Parameters
+    ----------
+    per_artist
+        At most so many tracks by one artist; the best of each. Tracks of unknown artists are not one artist's.
     """
-    weights, found = _understood(catalog, query, by, k, model)
+    weights, wanted = _checked(by, k, diversity)
+    if per_artist is not None and per_artist < 1:
+        raise BadRequest(f"per_artist is 1 or more, not {per_artist}")
+    seeds = find_seeds(catalog, query, weights, model)
     with catalog.read() as con:
-        asked = _ask(catalog, con, found, weights)
-        exclude = _own_tracks(found, asked.links)[0]
-        ranked = rank_tracks(asked.voices, exclude, k)
+        asked = ask(catalog, con, seeds, weights, filters)
+        pool = _best_tracks(asked, wanted, per_artist)
+        ranked = pool.take(spread(pool.scores, track_likeness(asked.voices, pool.ids), k, diversity))
         names = _named(con, "SELECT track_id, title, artist, path FROM tracks WHERE track_id", ranked.ids)
         single = [(np.array([track_id], np.int64), np.ones(1)) for track_id in ranked.ids.tolist()]
         explanations = _explained(con, asked, ranked, single) if explain else [()] * len(ranked.ids)
@@ -149,67 +155,24 @@ def similar_tracks(
     ]
 
 
-def _understood(
-    catalog: Catalog, query: str | Path, by: Mapping[str, float] | str, k: int, model: str
-) -> tuple[dict[str, float], Query]:
-    weights = parse_by(by) if isinstance(by, str) else check_by(by)
+def _checked(by: Mapping[str, float] | str, k: int, diversity: float) -> tuple[dict[str, float], int]:
+    """Return the weights, and how many of the best are to choose from."""
     if k < 1:
         raise BadRequest(f"k is 1 or more, not {k}")
-    spaces = [space_of(instrument) for instrument in weights]
-    return weights, find_query(catalog, query, spaces, model)
+    return weights_of(by), pool_size(k, diversity)
 
 
-def _ask(catalog: Catalog, con: duckdb.DuckDBPyConnection, query: Query, weights: Mapping[str, float]) -> _Asked:
-    """Open the spaces of a question.
-
-    Raises
-    ------
-    NothingToCompare
-        Where the query lacks a positively weighted instrument; a negatively weighted one is then left out,
-        because it adds nothing to any score.
-    """
-    links = _read_links(con)
-    voices = []
-    for instrument, weight in weights.items():
-        space = space_of(instrument)
-        shelf = open_shelf(catalog, con, space)
-        vector = _query_vector(con, query, links, space, shelf)
-        if vector is not None:
-            voices.append(Voice(instrument, space, weight, shelf, chance_of(shelf), vector))
-        elif weight > 0:
-            raise lacking(con, query, space, instrument)
-    return _Asked(query, links, voices)
-
-
-def _read_links(con: duckdb.DuckDBPyConnection) -> Links:
-    rows = con.execute(
-        "SELECT ta.track_id, ta.artist_id, t.duration_s"
-        " FROM track_artists AS ta JOIN tracks AS t USING (track_id)"
-        " WHERE ta.role = 'artist' ORDER BY ta.artist_id, ta.track_id"
-    ).fetchnumpy()
-    track_ids, artist_ids, durations_s = (np.asarray(column) for column in rows.values())
-    # A track of no length would have no say; such files hardly exist, but a weight of zero must not.
-    return Links(track_ids.astype(np.int64), artist_ids.astype(np.int64), np.maximum(durations_s.astype(float), 1e-3))
-
-
-def _own_tracks(query: Query, links: Links) -> tuple[Ids, Matrix]:
-    """Return the tracks that a query is made of, with their weights; none for a file outside the catalog."""
-    if query.artist_id is not None:
-        return links.of_artist(query.artist_id)
-    own = [] if query.track_id is None else [query.track_id]
-    return np.array(own, np.int64), np.ones(len(own))
-
-
-def _query_vector(
-    con: duckdb.DuckDBPyConnection, query: Query, links: Links, space: str, shelf: Shelf
-) -> Matrix | None:
-    """Return the query's unit vector in a space, None where it has none."""
-    if query.heard is not None:
-        descriptor = query.heard.descriptors.get(space)
-        return None if descriptor is None else unit(transform_in(con, space).apply(descriptor[None])[0].astype(float))
-    track_ids, weights = _own_tracks(query, links)
-    here = np.isin(track_ids, shelf.ids)
-    return unit(weights[here] @ shelf.rows(track_ids[here])) if here.any() else None
+def _best_tracks(asked: Asked, n: int, per_artist: int | None) -> Ranked:
+    """Rank deep enough for `n` tracks of which no artist has more than `per_artist`."""
+    exclude, depth = asked.tracks_left_out(), n
+    while True:
+        ranked = rank_tracks(asked.voices, exclude, depth, asked.allowed)
+        if per_artist is None:
+            return ranked
+        kept = asked.links.at_most(ranked.ids, per_artist)
+        if len(kept) >= n or len(ranked.ids) < depth:
+            return ranked.take(kept[:n])
+        depth *= 4
 
 
 def _named(con: duckdb.DuckDBPyConnection, sql: str, ids: Ids) -> dict[int, tuple[str, ...]]:
@@ -225,20 +188,20 @@ def _by_instrument(weights: Mapping[str, float], voices: list[Voice], cosines: M
 
 
 def _explained(
-    con: duckdb.DuckDBPyConnection, asked: _Asked, ranked: Ranked, tracks: list[tuple[Ids, Matrix]]
+    con: duckdb.DuckDBPyConnection,
+    asked: Asked,
+    ranked: Ranked,
+    tracks: list[tuple[Ids, Matrix]],
+    how: ArtistsBy = "centroid",
 ) -> list[tuple[Contribution, ...]]:
     """Explain every hit, largest contribution first."""
     from mir.similarity.explain import Parts, explain_voice
 
-    own, heard = _own_tracks(asked.query, asked.links), asked.query.heard
-    hits = [Parts(track_ids, weights) for track_ids, weights in tracks]
+    hits = [Parts(track_ids, durations_s) for track_ids, durations_s in tracks]
     found: list[list[Contribution]] = [[] for _ in hits]
     for column, voice in enumerate(asked.voices):
-        query = Parts(*own)
-        if heard is not None:
-            query = Parts(*own, heard.descriptors[voice.space], heard.values[voice.space])
         transform = transform_in(con, voice.space)
-        parts = explain_voice(con, voice, transform, query, hits, ranked.cosines[:, column])
+        parts = explain_voice(con, voice, transform, hits, ranked.cosines[:, column], how)
         for contributions, more in zip(found, parts, strict=True):
             contributions += more
     return [tuple(sorted(each, key=lambda one: -one.contribution)) for each in found]

@@ -94,6 +94,29 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
+def by_loops(queries, query_s, rows, rows_s, how):
+    """The definition, written down without a matrix."""
+    if how == "centroid":
+        a = sum(s * q for s, q in zip(query_s, queries, strict=True))
+        b = sum(s * c for s, c in zip(rows_s, rows, strict=True))
+        return float(unit(a) @ unit(b))
+    if how == "medoid":
+        return float(medoid(queries, query_s) @ medoid(rows, rows_s))
+    there = [soft(q, rows, rows_s) for q in queries]
+    back = [soft(c, queries, query_s) for c in rows]
+    return 0.5 * float(np.average(there, weights=query_s) + np.average(back, weights=rows_s))
+
+
+def medoid(rows, durations):
+    return max(rows, key=lambda one: sum(s * (one @ other) for s, other in zip(durations, rows, strict=True)))
+
+
+def soft(one, others, durations):
+    cosines = [float(one @ other) for other in others]
+    weights = [s * np.exp(c / 0.1) for s, c in zip(durations, cosines, strict=True)]
+    return float(np.average(cosines, weights=weights))
+
+
 STOCK_TRACKS = 22
 STOCK_WITH_DRUMS = 18
 

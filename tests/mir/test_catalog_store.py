@@ -183,7 +183,7 @@ def test_the_answers_of_similarity_are_frames(catalog: Catalog, monkeypatch: pyt
     import mir.similarity
 
     asked: list[object] = []
-    monkeypatch.setattr(mir.similarity, "similar_artists", lambda *given: asked.append(given) or [])
+    monkeypatch.setattr(mir.similarity, "similar_artists", lambda *given, **_: asked.append(given) or [])
     assert list(catalog.similar_artists("Artist 1").columns) == ["artist", "similarity", "score"]
     assert asked == [(catalog, "Artist 1", {"vocals": 1.0}, 10)]
 

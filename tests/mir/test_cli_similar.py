@@ -64,20 +64,30 @@ def test_tables(catalog):
     lines = [line.split("\t") for line in out.splitlines()]
     assert lines[0] == ["", "artist", "similarity", "vocals", "drums"]
     assert len(lines) == 3
-    code, out, _ = run(catalog, "similar", "Artist 0 [é]", "--tracks", "-k", "2", "--explain")
+    words = ["Artist 0 [é]", "Track 4", "--by", "vocals=0.7,drums=-0.6", "--tracks", "-k", "3", "--explain"]
+    code, out, _ = run(catalog, "similar", *words)
     lines = [line.split("\t") for line in out.splitlines()]
-    assert lines[0] == ["", "track", "artist", "similarity"]
-    assert lines[3] == ["alike", "feature", "contribution", "query", "hit", "unit"]
-    table = [line for line in lines[4:] if line[0] == lines[1][1]]
-    assert table[-1][1] == "score"
-    assert sum(float(line[2]) for line in table[:-1]) == pytest.approx(float(table[-1][2]), abs=0.01)
+    assert lines[0] == ["", "track", "artist", "similarity", "vocals", "drums"]
+    assert lines[4] == ["hit", "", "feature", "contribution", "query", "hit has", "unit"]
+    seen = set()
+    for answer in lines[1:4]:
+        table = [line for line in lines[5:] if line[0] == answer[1]]
+        assert table[-1][2:4] == ["score", answer[3]]
+        assert sum(float(line[3]) for line in table[:-1]) == pytest.approx(float(answer[3]), abs=0.01)
+        for _, word, label, contribution, *_ in table[:-1]:
+            raises = float(contribution) > 0
+            if word:
+                assert word == ("alike" if raises == label.startswith("vocals: ") else "apart")
+            seen.add((word, raises))
+    assert {("alike", True), ("apart", True)} <= seen
 
 
 def test_on_a_terminal_there_are_bars(catalog, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    similar.similar_command("Artist 0 [é]", k=3, explain=True, catalog=catalog.path)
+    similar.similar_command(["Artist 0 [é]", "Track 5"], k=3, explain=True, catalog=catalog.path)
     out = capsys.readouterr().out
+    assert "like Artist 0 [é] + Track 5, by vocals" in out
     assert "█" in out
     assert "[é]" in out
 
@@ -88,6 +98,20 @@ def test_on_a_terminal_there_are_bars(catalog, monkeypatch, capsys):
         (["similar", "Artist 0 [é]", "--by", "guitar"], 2, "vocals, drums, bass, other, mix"),
         (["similar", "Artist 0 [é]", "--by", "vocals=-1"], 2, "positive"),
         (["similar", "Artist 0 [é]", "-k", "0"], 2, "-k"),
+        (["similar"], 2, "Missing argument"),
+        (["similar", "Artist 0 [é]", "--year", "1999..1990"], 2, "--year 1999..1990 is empty"),
+        (["similar", "Artist 0 [é]", "--year", "nineties"], 2, "1990..1999"),
+        (["similar", "Artist 0 [é]", "--tempo", "120"], 2, "--tempo is a range, as 120..140"),
+        (["similar", "Artist 0 [é]", "--tempo", ".."], 2, "--tempo is a range, as 120..140"),
+        (["similar", "Artist 0 [é]", "--diversity", "2"], 2, "from 0"),
+        (["similar", "Artist 0 [é]", "--artists-by", "mean"], 2, "centroid, medoid, chamfer"),
+        (["similar", "Artist 0 [é]", "--artists-by", "medoid", "--tracks"], 2, "leave it out with --tracks"),
+        (["similar", "Artist 0 [é]", "--per-artist", "2"], 2, "--per-artist goes with --tracks"),
+        (["similar", "Artist 0 [é]", "--known", "no such file.txt"], 2, "one artist a line"),
+        (["similar", "Artist 0 [é]", "--known", "."], 2, "no text in UTF-8"),
+        (["similar", "Artist 0 [é]", "--year", "1990..1999"], 1, "no track has a year"),
+        (["similar", "Artist 0 [é]", "--genre", "house"], 1, "no track has a genre yet"),
+        (["similar", "Artist 0 [é]", "--without", "Artist 1 [x]"], 1, "near: Artist 1"),
         (["similar", "Nobody at all"], 1, "Nobody at all"),
         (["similar", "Artist 10 [é]", "--by", "drums"], 1, "has no drums"),
         (["similar", "Artist 0 [é]", "--by", "bass"], 1, "has no bass"),
@@ -101,6 +125,41 @@ def test_exit_codes(catalog, words, code, said):
     got, out, error = run(catalog, *words)
     assert (got, out) == (code, "")
     assert said in error
+
+
+def test_everything_that_narrows_and_chooses_in_json(catalog, tmp_path):
+    known = tmp_path / "known.txt"
+    known.write_text("\ufeff# who I know\n\nartist 3 [E]\nSomebody else\n", encoding="utf-8")
+    with catalog.write() as con:
+        con.execute("UPDATE tracks SET year = 1990 + title[7:]::INTEGER")
+        con.execute("INSERT INTO track_genres SELECT track_id, 'Drum & Bass', 'predicted', NULL, 0.9 FROM tracks")
+    words = ["--genre", "drum & bass", "--genre", "DRUM & BASS", "--year", "1991..2009", "--tempo", "..1.5"]
+    words += ["--without", "Artist 2 [é]", "--known", known, "--diversity", "0.5", "--json"]
+    code, out, error = run(catalog, "similar", "Artist 0 [é]", "Track 3", "--artists-by", "chamfer", *words)
+    told = json.loads(out)
+    assert (code, error) == (0, "")
+    assert told["query"] == ["Artist 0 [é]", "Track 3"]
+    assert told["filters"] == {
+        "genre": ["drum & bass", "DRUM & BASS"],
+        "year": [1991, 2009],
+        "tempo_bpm": [None, 1.5],
+        "exclude": ["Artist 2 [é]"],
+        "known": 2,
+    }
+    assert (told["diversity"], told["artists_by"]) == (0.5, "chamfer")
+    names = {one["artist"] for one in told["results"]}
+    assert names
+    assert not {f"Artist {number} [é]" for number in (0, 1, 2, 3, 10)} & names  # the last plays after 2009
+    code, out, _ = run(catalog, "similar", "Artist 0 [é]", "--tracks", "--per-artist", "1", *words)
+    told = json.loads(out)
+    assert (told["query"], told["per_artist"]) == ("Artist 0 [é]", 1)
+    artists = [one["artist"] for one in told["results"]]
+    assert len(artists) == len(set(artists)) > 1
+    slow = dict(catalog.fetch("SELECT title, tempo_bpm FROM tracks JOIN drum_rhythm USING (track_id)").rows)
+    assert all(slow[one["track"]] <= 1.5 for one in told["results"])
+    code, out, error = run(catalog, "similar", "Artist 0 [é]", "--year", "1990..1991")
+    assert (code, out) == (0, "")
+    assert "nothing else in mir.duckdb has vocals among the tracks that the filters keep" in error
 
 
 def test_nobody_else_is_no_failure(tmp_path):

@@ -12,6 +12,7 @@ from similar_library import add, small_extractors, unit
 from mir.catalog import create_catalog, open_catalog
 from mir.errors import BadRequest, NothingToCompare, NotInCatalog
 from mir.similarity import frame, parse_by, similar_artists, similar_tracks, to_plain
+from mir.similarity.explain import feature_of
 
 ANNA = [1, 0, 0, 0]
 NEAR_ANNA = [0.9, 0.3, 0, 0]
@@ -230,6 +231,24 @@ def test_explanations_name_columns_with_values_and_units(catalog):
     assert [one.contribution for one in berta.explanation] == sorted(
         (one.contribution for one in berta.explanation), reverse=True
     )
+
+
+@pytest.mark.parametrize(
+    ("coordinate", "feature"),
+    [
+        ("f0_median_hz", "f0_median_hz"),
+        ("log2_f0_median", "f0_median_hz"),
+        ("log_note_length", "note_length_median_s"),
+        ("ghost_notes", "ghost_note_ratio"),
+        ("repetition", "bar_repetition"),
+        ("mfcc_07_mean", "mfcc_mean"),
+        ("register_3", "register"),  # numbered: a family of its own, whatever column has the word
+        ("energy", "energy"),  # two columns have the word
+    ],
+)
+def test_coordinates_belong_to_columns(coordinate, feature):
+    columns = ["f0_median_hz", "note_length_median_s", "ghost_note_ratio", "bar_repetition", "register_range_semitones"]
+    assert feature_of(coordinate, [*columns, "low_energy_ratio", "high_energy_ratio"]) == feature
 
 
 def test_plain_and_frame(catalog):

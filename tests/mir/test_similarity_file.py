@@ -11,7 +11,7 @@ from similar_library import add, small_extractors, unit
 import separation.separator
 from mir.catalog import create_catalog
 from mir.errors import NothingToCompare, NotInCatalog
-from mir.similarity import similar_artists, similar_tracks
+from mir.similarity import WAYS, Filters, similar_artists, similar_tracks
 from separation.audio import packet_hash, save
 from separation.errors import AudioUnreadable
 
@@ -74,6 +74,29 @@ def test_a_file_is_heard_and_compared_and_nothing_is_kept(library, sound, as_tex
     assert told["f0_hz"].query_value == 200.0
     assert told["breath"].query_value == pytest.approx(level, rel=1e-3)
     assert [hit.track for hit in similar_tracks(library, sound, "vocals", 2)] == ["A1", "C1"]
+
+
+def test_a_file_is_asked_with_beside_others_and_through_every_filter(library, sound):
+    level = 0.5 * 0.4 / np.sqrt(2)
+    heard, carl = unit([1, level, 1, 0]), unit([1, 1, 0, 1])
+    hits = similar_artists(library, [sound, "Carl"], "vocals", 5, explain=True)
+    assert [hit.artist for hit in hits] == ["Anna", "Berta"]
+    anna = unit([1, 0.1, 1, 0.1])
+    assert hits[0].similarity == pytest.approx((heard @ anna + carl @ anna) / 2, abs=1e-4)
+    for hit in hits:
+        assert sum(one.contribution for one in hit.explanation) == pytest.approx(hit.score, abs=1e-6)
+    told = {one.feature: one for one in hits[0].explanation}
+    assert told["f0_hz"].query_value == pytest.approx((200 + 1) / 2)
+    with library.write() as con:
+        con.execute("UPDATE tracks SET year = 1990 + track_id % 7")
+        con.execute("INSERT INTO track_genres SELECT track_id, 'Folk', 'person', NULL, NULL FROM tracks")
+    filters = Filters(genre="folk", year=(1990, 1996), tempo_bpm=(0, 0.5), exclude="Berta", known=["Nobody here"])
+    for how in WAYS:
+        asked = {"filters": filters, "artists_by": how, "diversity": 0.5}
+        assert [hit.artist for hit in similar_artists(library, sound, "vocals", **asked)] == ["Carl"]
+    found = similar_tracks(library, sound, "vocals", filters=filters, diversity=0.5, per_artist=1, explain=True)
+    assert [hit.track for hit in found] == ["C1"]
+    assert sum(one.contribution for one in found[0].explanation) == pytest.approx(found[0].score, abs=1e-6)
 
 
 def test_a_file_without_the_instrument_is_told(library, sound):

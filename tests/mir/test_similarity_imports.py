@@ -22,10 +22,13 @@ def test_stored_artists_need_nothing_heavy(tmp_path):
     random = np.random.default_rng(0)
     for name in ("Anna", "Berta", "Carl"):
         add(catalog, name, [name], vocals=random.normal(size=size) + 200)
+    with catalog.write() as con:
+        con.execute("UPDATE tracks SET year = 1999")
     code = (
         "import sys\n"
         "from mir.cli.similar import similar_command\n"
-        "similar_command(sys.argv[1], explain=True, as_json=True)\n"
+        "asked = {'year': '..2100', 'diversity': 0.5, 'artists_by': 'chamfer', 'explain': True}\n"
+        "similar_command(sys.argv[1:], as_json=True, **asked)\n"
         f"print(sorted(set({HEAVY.split()!r}) & set(sys.modules)), file=sys.stderr)\n"
     )
     ran = subprocess.run(

@@ -8,7 +8,8 @@ from similar_library import unit
 
 from indexes import ExactIndex
 from mir.indexing import IndexedShelf, MemoryShelf
-from mir.similarity.ranking import PAIRS, Links, Voice, centroids, chance_of, rank_artists, rank_tracks
+from mir.similarity.links import Links
+from mir.similarity.ranking import PAIRS, Seed, Voice, artist_cosines, chance_of, rank_artists, rank_tracks
 from mir.spaces import SpaceVectors
 
 N, D = 3000, 8
@@ -33,10 +34,15 @@ def indexed(whole, seed):
     return IndexedShelf(index, old, SpaceVectors(whole.track_ids[late], whole.matrix[late]))
 
 
+def asking(*vectors):
+    """Seeds of one track each."""
+    return tuple(Seed(np.empty(0, np.int64), np.asarray([one], float), np.ones(1)) for one in vectors)
+
+
 def voices(weights, shelves):
     query = unit(np.random.default_rng(9).normal(size=D))
     return [
-        Voice(f"i{n}", f"s{n}", weight, shelf, chance_of(shelf), query)
+        Voice(f"i{n}", f"s{n}", weight, shelf, chance_of(shelf), asking(query))
         for n, (weight, shelf) in enumerate(zip(weights, shelves, strict=True))
     ]
 
@@ -48,7 +54,7 @@ def brute_force(asked, exclude):
         total, complete = 0.0, track_id not in exclude
         for voice in asked:
             if track_id in set(voice.shelf.ids.tolist()):
-                cosine = float(voice.shelf.rows(np.array([track_id]))[0] @ voice.query)
+                cosine = float(voice.shelf.rows(np.array([track_id]))[0] @ voice.query())
                 total += voice.weight * (cosine - voice.chance.mean) / voice.chance.deviation
             elif voice.weight > 0:
                 complete = False
@@ -97,11 +103,51 @@ def brute_force_fast(asked, exclude):
         here = np.zeros(N, bool)
         here[voice.shelf.ids] = True
         cosine = np.zeros(N)
-        cosine[voice.shelf.ids] = voice.shelf.rows(voice.shelf.ids) @ voice.query
+        cosine[voice.shelf.ids] = voice.shelf.rows(voice.shelf.ids) @ voice.query()
         z = voice.weight * (cosine - voice.chance.mean) / voice.chance.deviation
         table += np.where(here, z, 0.0)
         complete &= here | (voice.weight < 0)
     return {int(one): float(table[one]) for one in np.flatnonzero(complete)}
+
+
+class Careless(MemoryShelf):
+    """An approximate index that misses whatever it can, unless it is asked to compare everything."""
+
+    whole = exact = False
+
+    def nearest(self, query, k, *, exhaustive=False):
+        ids, least = super().nearest(query, k)
+        return (ids, least) if exhaustive else (np.sort(ids)[::2], least)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_weights_seeds_and_filters_are_exact_whatever_the_indexes(seed):
+    random = np.random.default_rng(seed)
+    kinds = [MemoryShelf, Careless, lambda whole: indexed(whole, seed)]
+    weights = random.normal(size=random.integers(2, 5))
+    weights[0] = abs(weights[0])
+    shelves = [kinds[random.integers(3)](vectors(100 * seed + n, keep=0.9)) for n in range(len(weights))]
+    seeds = asking(*unit(random.normal(size=(random.integers(1, 4), D))))
+    asked = [
+        Voice(f"i{n}", f"s{n}", float(weight), shelf, chance_of(shelf), seeds)
+        for n, (weight, shelf) in enumerate(zip(weights, shelves, strict=True))
+    ]
+    exclude = random.choice(N, 30, replace=False)
+    allowed = [None, random.choice(N, 60, replace=False), random.choice(N, 1500, replace=False)][seed % 3]
+    expected = brute_force_fast(asked, exclude)
+    if allowed is not None:
+        expected = {one: score for one, score in expected.items() if one in set(allowed.tolist())}
+    order = sorted(expected, key=lambda one: (-expected[one], one))[:20]
+    ranked = rank_tracks(asked, exclude, 20, allowed)
+    assert ranked.ids.tolist() == order
+    np.testing.assert_allclose(ranked.scores, [expected[one] for one in order], atol=1e-6)
+
+
+def test_one_instrument_alone_is_asked_of_its_index():
+    asked = voices((1.0,), [Careless(vectors(1))])
+    plain = voices((1.0,), [MemoryShelf(vectors(1))])
+    exclude = np.empty(0, np.int64)
+    assert rank_tracks(asked, exclude, 20).ids.tolist() != rank_tracks(plain, exclude, 20).ids.tolist()
 
 
 def test_the_two_brute_forces_agree():
@@ -125,7 +171,7 @@ def test_depth_grows_until_nothing_better_is_left():
         index.add(np.arange(3000), matrix.astype(np.float32))
         nothing = SpaceVectors(np.empty(0, np.int64), np.empty((0, 2), np.float32))
         shelves.append(IndexedShelf(index, np.empty(0, np.int64), nothing))
-    asked = [Voice("a", "a", 1.0, shelf, chance_of(shelf), np.array([1.0, 0.0])) for shelf in shelves]
+    asked = [Voice("a", "a", 1.0, shelf, chance_of(shelf), asking([1.0, 0.0])) for shelf in shelves]
     assert rank_tracks(asked, np.empty(0, np.int64), 1).ids.tolist() == [777]
 
 
@@ -152,12 +198,14 @@ def test_chance_of_next_to_nothing(n):
     assert chance_of(shelf).deviation == 1.0
 
 
-def test_centroids_weigh_by_duration():
+def test_artists_are_compared_by_the_tracks_that_a_space_has():
     whole = SpaceVectors(np.array([1, 2, 3]), np.array([[1, 0], [0, 1], [1, 0]], np.float32))
     links = Links(np.array([1, 2, 9, 2, 3]), np.array([5, 5, 5, 6, 7]), np.array([10.0, 30, 99, 30, 1]))
-    ids, matrix = centroids(MemoryShelf(whole), links)
+    shelf = MemoryShelf(whole)
+    voice = Voice("a", "a", 1.0, shelf, chance_of(shelf), asking([1.0, 0.0], [0.0, 1.0]))
+    ids, cosines = artist_cosines(voice, links, "centroid")
     assert ids.tolist() == [5, 6, 7]
-    np.testing.assert_allclose(matrix, unit([[10, 30], [0, 1], [1, 0]]))
+    np.testing.assert_allclose(cosines, [40 / np.sqrt(1000) / 2, 0.5, 0.5])
 
 
 def test_artists_through_an_index_are_the_same():

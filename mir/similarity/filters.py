@@ -1,0 +1,249 @@
+"""Which tracks may answer: by genre, year, tempo and artist."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mir.catalog.artists import plain_key
+from mir.errors import BadRequest, NotInCatalog
+
+if TYPE_CHECKING:
+    import duckdb
+
+logger = logging.getLogger(__name__)
+
+Ids = NDArray[np.int64]
+Range = tuple[float | None, float | None]
+"""Lowest and highest that pass, both included; None where that side is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows the answers of a question; it never changes what is asked with, nor any score of a track.
+
+    Filters choose tracks; an artist is compared by those of their tracks that pass.
+
+    Parameters
+    ----------
+    genre
+        Any of these, whatever the case and accents: of the tags, set by a person, or predicted by the promoted
+        run. One name or several.
+    year
+        Of release, as ``(1990, 1999)``; tracks without a year do not pass.
+    tempo_bpm
+        As measured from the drums, in beats a minute; tracks without drums do not pass.
+    exclude
+        Artists that are no answers; all of them are in the catalog.
+    known
+        Artists that are known already, and so no answers either; names that the catalog lacks are passed over.
+
+    Raises
+    ------
+    BadRequest
+        Where a range is empty or no range.
+    """
+
+    genre: tuple[str, ...] = ()
+    year: Range | None = None
+    tempo_bpm: Range | None = None
+    exclude: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take a single name for one of several, and check the ranges."""
+        for name in ("genre", "exclude", "known"):
+            given: str | Sequence[str] = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        for name, example in (("year", "(1990, 1999)"), ("tempo_bpm", "(120, 140)")):
+            limits: Sequence[object] | None = getattr(self, name)
+            if limits is not None:
+                object.__setattr__(self, name, _checked(limits, name, example))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what was set, as JSON can hold it; the names of `known` as their number."""
+        plain: dict[str, Any] = {
+            "genre": list(self.genre),
+            "year": self.year and list(self.year),
+            "tempo_bpm": self.tempo_bpm and list(self.tempo_bpm),
+            "exclude": list(self.exclude),
+            "known": len(self.known),
+        }
+        return {name: value for name, value in plain.items() if value}
+
+
+def parse_range(text: str, name: str, *, whole: bool = False) -> Range:
+    """Read ``120..140``, ``120..`` or ``..140``; with `whole`, whole numbers, and ``1994`` alone too.
+
+    Raises
+    ------
+    BadRequest
+        Where it is none of these.
+
+    Examples
+    --------
+    >>> parse_range("120..140", "tempo"), parse_range("..1999", "year", whole=True)
+    ((120, 140), (None, 1999))
+    """
+    example = "1990..1999, 1990.., ..1999 or 1994" if whole else "120..140, 120.. or ..140"
+    low, dots, high = (piece.strip() for piece in text.partition(".."))
+    if not (low or high) or not (dots or whole):
+        raise BadRequest(f"{name} is a range, as {example}; not {text!r}")
+    number = int if whole else float
+    try:
+        least, most = (number(limit) if limit else None for limit in (low, high if dots else low))
+    except ValueError:
+        raise BadRequest(f"{name} is a range of numbers, as {example}; not {text!r}") from None
+    return _checked((least, most), name, example)
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Read artist names from a text file in UTF-8: one a line, empty lines and lines that begin with ``# `` aside.
+
+    Raises
+    ------
+    BadRequest
+        Where there is no such file, or it is no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise BadRequest(f"no file {path}; a text file with one artist a line is needed") from None
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise BadRequest(f"{path} is no text in UTF-8; a text file with one artist a line is needed") from None
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("# "))
+
+
+def allowed_tracks(con: duckdb.DuckDBPyConnection, filters: Filters) -> Ids | None:
+    """Return the tracks that pass genre, year and tempo, by rising id; None where nothing of these was asked.
+
+    Raises
+    ------
+    NotInCatalog
+        Where no track passes; the message says what there is.
+    """
+    passing = {}
+    if filters.genre:
+        passing[f"genre {' or '.join(filters.genre)}"] = _of_genres(con, filters.genre)
+    if filters.year is not None:
+        passing[f"year {shown(filters.year)}"] = _of_years(con, filters.year)
+    if filters.tempo_bpm is not None:
+        passing[f"tempo {shown(filters.tempo_bpm)} BPM"] = _of_tempi(con, filters.tempo_bpm)
+    if not passing:
+        return None
+    lists = list(passing.values())
+    together = lists[0]
+    for more in lists[1:]:
+        together = np.intersect1d(together, more)
+    if not len(together):
+        counted = ", ".join(f"{name}: {len(ids)}" for name, ids in passing.items())
+        raise NotInCatalog(f"no track passes all filters together (tracks that pass each: {counted}); widen one")
+    return together
+
+
+def left_out(con: duckdb.DuckDBPyConnection, filters: Filters) -> Ids:
+    """Return the artists who are no answers, because they were excluded or are known.
+
+    Raises
+    ------
+    NotInCatalog
+        Where an excluded artist is not there; the message offers the nearest names.
+    """
+    if not filters.exclude and not filters.known:
+        return np.empty(0, np.int64)
+    by_key: dict[str, list[int]] = {}
+    spelled: dict[str, str] = {}
+    for artist_id, artist in con.execute("SELECT artist_id, artist FROM artists ORDER BY artist_id").fetchall():
+        by_key.setdefault(plain_key(artist), []).append(artist_id)
+        spelled[plain_key(artist)] = artist
+    found: list[int] = []
+    for name in filters.exclude:
+        if plain_key(name) not in by_key:
+            near = [spelled[key] for key in get_close_matches(plain_key(name), spelled, n=5)]
+            there = f"near: {', '.join(near)}" if near else "`mir status` shows what there is"
+            raise NotInCatalog(f"no artist {name!r} to leave out; {there}")
+        found += by_key[plain_key(name)]
+    missing = [name for name in filters.known if plain_key(name) not in by_key]
+    if missing:
+        logger.info("%d of %d known artists are not in the catalog", len(missing), len(filters.known))
+    for name in filters.known:
+        found += by_key.get(plain_key(name), [])
+    return np.unique(np.array(found, np.int64))
+
+
+def shown(limits: Range) -> str:
+    """Write a range as it is typed."""
+    low, high = ("" if limit is None else f"{limit:g}" for limit in limits)
+    return low if low == high else f"{low}..{high}"
+
+
+def _checked(limits: Sequence[object], name: str, example: str) -> Range:
+    if isinstance(limits, str) or len(limits) != 2:
+        raise BadRequest(f"{name} is lowest and highest, as {example}; not {limits!r}")
+    low, high = (_limit(limit, name, example) for limit in limits)
+    if low is not None and high is not None and low > high:
+        raise BadRequest(f"{name} {shown((low, high))} is empty: the lower number comes first, as {example}")
+    return low, high
+
+
+def _limit(limit: object, name: str, example: str) -> float | None:
+    if limit is None:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, Real) or not math.isfinite(limit):
+        raise BadRequest(f"{name} is between finite numbers, as {example}; not {limit!r}")
+    number = float(limit)
+    return int(number) if number.is_integer() else number
+
+
+def _of_genres(con: duckdb.DuckDBPyConnection, genres: Sequence[str]) -> Ids:
+    known = [each for (each,) in con.execute("SELECT DISTINCT genre FROM track_genres ORDER BY 1").fetchall()]
+    spellings: list[str] = []
+    for genre in genres:
+        found = [each for each in known if plain_key(each) == plain_key(genre)]
+        if not found:
+            near = get_close_matches(genre, known, n=5) or known[:12]
+            there = f"near: {', '.join(near)}" if near else "no track has a genre yet (mir genre apply predicts them)"
+            raise NotInCatalog(f"no track of genre {genre!r}; {there}")
+        spellings += found
+    sql = "SELECT DISTINCT track_id FROM track_genres WHERE genre IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1"
+    return _ids(con, sql, [spellings])
+
+
+def _of_years(con: duckdb.DuckDBPyConnection, limits: Range) -> Ids:
+    # A limit that is NULL is open; a track without a year is within nothing.
+    sql = "SELECT track_id FROM tracks WHERE year >= coalesce(?, year) AND year <= coalesce(?, year) ORDER BY 1"
+    found = _ids(con, sql, limits)
+    if not len(found):
+        sql = "SELECT min(year), max(year), count(year), count(*) FROM tracks"
+        low, high, dated, total = con.execute(sql).fetchall()[0]
+        there = f"they go from {low} to {high} ({dated} of {total} tracks have one)" if dated else "no track has a year"
+        raise NotInCatalog(f"no track of year {shown(limits)}; {there}")
+    return found
+
+
+def _of_tempi(con: duckdb.DuckDBPyConnection, limits: Range) -> Ids:
+    sql = (
+        "SELECT track_id FROM drum_rhythm WHERE tempo_bpm >= coalesce(?, tempo_bpm)"
+        " AND tempo_bpm <= coalesce(?, tempo_bpm) ORDER BY 1"
+    )
+    found = _ids(con, sql, limits)
+    if not len(found):
+        sql = "SELECT min(tempo_bpm), max(tempo_bpm), count(tempo_bpm) FROM drum_rhythm"
+        low, high, timed = con.execute(sql).fetchall()[0]
+        there = f"tempi go from {low:.0f} to {high:.0f} ({timed} tracks have one)" if timed else "no track has a tempo"
+        raise NotInCatalog(f"no track at {shown(limits)} BPM; {there}")
+    return found
+
+
+def _ids(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> Ids:
+    (found,) = con.execute(sql, list(parameters)).fetchnumpy().values()
+    return np.asarray(found).astype(np.int64)
