@@ -1,11 +1,16 @@
 """Same-artist retrieval by voice: true vocal stems, separated ones and mixtures side by side, and known singers.
 
-`python -m benchmarks same_artist --data DATA [--source true --source separated --source mixture] [--out FILE]`
+`python -m benchmarks.same_artist --data DATA [--source true --source separated …] [--model NAME | --fold RUN …]`
 
 Queries are all tracks of artists with two tracks or more ("Music Delta" is a project, not a singer, and is none);
-candidates are all other tracks. Descriptors are standardised without the query's artist and compared by cosine; a track
-without a voice scores 0. Plain MFCC statistics of the same signal stand beside ours. The singers of `singing/` are
-queried for their other songs only, with the same songs by other singers among the candidates.
+candidates are all other tracks; a track without a voice scores 0. Transforms never see the query's artist: ``plain``
+standardises, ``learned`` also forgets what varies within a voice (windows and equalisers of all other artists' tracks,
+no labels), ``mfcc`` is mean and deviation of 20 MFCC of the same signal. ``equalised`` is the learned one where every
+query went through a random equaliser. The transform's settings were chosen on these queries (true stems): see
+docs/spaces.md; ``nested`` chooses them anew for each artist, on all the others' queries.
+
+With `--fold` (run folders of a cross-fitted training, all of them) each track is separated by a run that left it out.
+The singers of `singing/` are queried for their other songs only, with transforms fitted on the previews alone.
 """
 
 from __future__ import annotations
@@ -13,196 +18,128 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from features import EXTRACTORS, Stems
-from features.errors import StemSilent, TooShort
+from benchmarks.retrieval.separators import Separators
+from benchmarks.retrieval.voices import SPACE, Flags, Matrix, Voices, describe, keep, vocal_timbre
+from features import EXTRACTORS
+from mir.fitting import DEFAULT_FORGETTING, fit_transform
+from mir.retrieval.queries import Query, Recording, make_queries
+from mir.retrieval.ranking import Apply, Fit, rank_tracks
+from mir.retrieval.scores import MISSING, Scores, difference, interval
 from separation.audio import load
-from separation.musdb import STREAMS, Track, find_tracks
-
-Matrix = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Fit = Callable[[Matrix], Callable[[Matrix], Matrix]]
+from separation.musdb import find_tracks
 
 SOURCES = ("true", "separated", "mixture")
-NO_SINGER = "Music Delta"
-N_BOOTSTRAP = 2000
-SEED = 0
+FORGETTINGS = (0.0, 0.25, 0.5, 0.75)
+"""What `nested` chooses from."""
 
 
-@dataclass(frozen=True)
-class Retrieval:
-    """Average precision of each query, with the artist it belongs to."""
+def standardise(rows: Matrix) -> Fit:
+    """Fit z-scores and compare by cosine."""
 
-    precision: Matrix
-    artists: tuple[str, ...]
-    missing: int
+    def fit(seen: Flags) -> Apply:
+        mean, deviation = rows[seen].mean(axis=0), np.maximum(rows[seen].std(axis=0), 1e-9)
 
-    @property
-    def mean(self) -> float:
-        """Mean average precision over the queries."""
-        return float(self.precision.mean())
+        def apply(x: Matrix) -> Matrix:
+            z = (x - mean) / deviation
+            return np.asarray(z / np.linalg.norm(z, axis=1, keepdims=True))
 
+        return apply
 
-def standardise(rows: Matrix) -> Callable[[Matrix], Matrix]:
-    """Fit z-scores on rows of shape ``(n, d)``; what comes back applies them."""
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-    return lambda x: (x - mean) / np.maximum(deviation, 1e-9)
+    return fit
 
 
-def retrieve(
-    rows: Matrix,
-    artists: list[str],
-    *,
-    query: Flags | None = None,
-    relevant: Callable[[int], Flags] | None = None,
-    fit: Fit = standardise,
-) -> Retrieval:
-    """Rank all other rows for each query.
+def learn(voices: Voices, forgetting: float = DEFAULT_FORGETTING) -> Fit:
+    """Fit what ships, on the tracks that a query's transform may see."""
+    version = EXTRACTORS[SPACE].version
 
-    Parameters
-    ----------
-    rows
-        Descriptors, shape ``(n, d)``; a row of NaN is a track without one: it scores 0 as a query and is never found.
-    artists
-        Of each row.
-    query
-        Which rows ask, shape ``(n,)``; all those whose artist has two rows by default.
-    relevant
-        From a query's number to the flags of what it should find; rows of its artist that are not among them are no
-        candidates. All other rows of the artist by default.
-    fit
-        Makes a transform from the rows of all *other* artists.
-    """
-    names = np.array(artists)
-    there = np.isfinite(rows).all(axis=1)
-    counts = {name: int((names == name).sum()) for name in artists}
-    if query is None:
-        query = np.array([counts[name] > 1 and name != NO_SINGER for name in artists])
-    precision = []
-    for i in np.flatnonzero(query):
-        same = names == names[i]
-        wanted = relevant(i) if relevant else same & (np.arange(len(rows)) != i)
-        if not there[i]:
-            precision.append(0.0)
-            continue
-        vectors = fit(rows[there & ~same])(np.nan_to_num(rows))
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        order = np.argsort(-np.where(there, vectors @ vectors[i], -np.inf), kind="stable")
-        order = order[(wanted | ~same)[order]]
-        hit = (wanted & there)[order]
-        ranks = np.flatnonzero(hit) + 1
-        # Relevant tracks without a voice are never found: they count in the denominator.
-        precision.append(float(np.sum(np.arange(1, ranks.size + 1) / ranks) / wanted.sum()))
-    return Retrieval(np.array(precision), tuple(names[query]), int((query & ~there).sum()))
+    def fit(seen: Flags) -> Apply:
+        within = voices.within(seen) if forgetting > 0 else None
+        rows = voices.whole[seen]
+        return fit_transform(rows, space=SPACE, version=version, within=within, forgetting=forgetting).apply
+
+    return fit
 
 
-def interval(values: Matrix, artists: tuple[str, ...]) -> tuple[float, float]:
-    """Give the 95 % bootstrap interval of a mean, artists drawn with replacement."""
-    groups = [values[np.array(artists) == name] for name in sorted(set(artists))]
-    sums, sizes = np.array([group.sum() for group in groups]), np.array([group.size for group in groups])
-    drawn = np.random.default_rng(SEED).integers(0, len(groups), (N_BOOTSTRAP, len(groups)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), (2.5, 97.5))
-    return float(low), float(high)
+def nested(voices: Voices, queries: list[Query]) -> tuple[Scores, list[float]]:
+    """Choose the forgetting for each artist by the other artists' queries; return its scores and the choices."""
+    tried = [rank_tracks(voices.whole, queries, learn(voices, forgetting)) for forgetting in FORGETTINGS]
+    table = np.array([scores.average_precision for scores in tried])
+    groups = tried[0].groups
+    choices = [int(table[:, groups != artist].mean(axis=1).argmax()) for artist in groups]
+    rows = [
+        MISSING if tried[0].missing[i] else (table[c, i], tried[c].hit_at_1[i], tried[c].recall_at_10[i])
+        for i, c in enumerate(choices)
+    ]
+    chance = tried[0].chance.tolist()
+    return Scores.collect(groups.tolist(), rows, chance), [FORGETTINGS[choice] for choice in choices]
 
 
-def mfcc_statistics(stems: Stems) -> NDArray[np.float32]:
-    """Mean and deviation of 20 MFCC with c0 of the vocals: what one would do first."""
-    import librosa
-
-    mfcc = librosa.feature.mfcc(y=stems.mono("vocals"), sr=stems.sr, n_mfcc=20)
-    return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
-
-
-def vocal_timbre(stems: Stems) -> NDArray[np.float32]:
-    """Our descriptor; NaN where there is no voice."""
-    extractor = EXTRACTORS["vocal_timbre"]
-    try:
-        return extractor.extract(stems).descriptor
-    except (StemSilent, TooShort):
-        return np.full(extractor.embedding_size, np.nan, np.float32)
-
-
-DESCRIPTORS: dict[str, Callable[[Stems], NDArray[np.float32]]] = {"vocal_timbre": vocal_timbre, "mfcc": mfcc_statistics}
-
-
-def voices(tracks: list[Track], source: str) -> Iterator[Stems]:
-    """Yield the mixture of each track and what plays the vocals' role beside it."""
-    separator = None
-    if source == "separated":
-        from separation import Separator
-
-        separator = Separator("mir-4s")
-    for track in tracks:
-        mixture, sr = load(track.path, stream=STREAMS["mixture"])
-        if separator is not None:
-            vocals = separator.separate(mixture, sr)["vocals"]
-        else:
-            vocals = load(track.path, stream=STREAMS["vocals"])[0] if source == "true" else mixture
-        n = min(vocals.shape[1], mixture.shape[1])
-        yield Stems({"vocals": vocals[:, :n], "mixture": mixture[:, :n]}, sr)
-
-
-def measure(stems: Iterator[Stems]) -> dict[str, Matrix]:
-    """Describe each track in every way."""
-    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in DESCRIPTORS}
-    for track in stems:
-        for name, describe in DESCRIPTORS.items():
-            rows[name].append(describe(track))
-    return {name: np.array(found, np.float64) for name, found in rows.items()}
-
-
-def singers(folder: Path) -> dict[str, Retrieval]:
-    """Same-singer retrieval across songs on the a-cappella clips of named singers."""
+def singers(folder: Path, voices: Voices, cache: Path) -> dict[str, Scores]:
+    """Same-singer retrieval across songs on the a-cappella clips of named singers; nothing was fitted on them."""
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         listed = [row for row in csv.DictReader(file) if row["singer"] and row["source"] == "makam"]
-    names = [row["singer"] for row in listed]
-    songs = np.array([_song(row["file"]) for row in listed])
-    rows = measure(_clips([folder / row["file"] for row in listed]))
+    clips = [Recording(i, row["file"], (row["singer"],), song_of(row["file"]), 1.0) for i, row in enumerate(listed)]
+    kept = cache / f"makam-v{EXTRACTORS[SPACE].version}.npz"
+    if not kept.is_file():
+        sounds = (load(folder / row["file"]) for row in listed)
+        keep(kept, whole=np.array([vocal_timbre(y, y, sr) for y, sr in sounds]))
+    with np.load(kept, allow_pickle=False) as found_there:
+        described = found_there["whole"].astype(np.float64)
+    queries = make_queries(clips)
+    seen = np.isfinite(voices.whole).all(axis=1)
+    found = {}
+    for name, fit in (("plain", learn(voices, 0.0)), ("learned", learn(voices))):
+        fitted = fit(seen)
+        found[name] = rank_tracks(described, queries, lambda _seen, fitted=fitted: fitted)
+    return found
 
-    def other_songs(i: int) -> Flags:
-        return (np.array(names) == names[i]) & (songs != songs[i])
 
-    query = np.array([other_songs(i).any() for i in range(len(names))])
-    return {name: retrieve(found, names, query=query, relevant=other_songs) for name, found in rows.items()}
-
-
-def _clips(paths: list[Path]) -> Iterator[Stems]:
-    for path in paths:
-        y, sr = load(path)
-        yield Stems({"vocals": y, "mixture": y}, sr)
-
-
-def _song(file: str) -> str:
+def song_of(file: str) -> str:
     """Song of a clip: the first word of its name that is no number (``makam__idil__05_Semahat_…``)."""
     words = file.split("__")[2].replace("-", "_").lower().split("_")
     word = next(word for word in words if word and not word.isdigit())
     return "aksam" if word == "bu" else word
 
 
-def report(retrieval: Retrieval, valid: Flags | None = None) -> dict[str, object]:
+def report(scores: Scores, valid: Flags | None = None) -> dict[str, object]:
     """Numbers of one retrieval for the JSON."""
-    low, high = interval(retrieval.precision, retrieval.artists)
-    row: dict[str, object] = {
-        "map": retrieval.mean,
-        "interval": [low, high],
-        "queries": len(retrieval.artists),
-        "missing": retrieval.missing,
-    }
+    row = scores.to_plain()
     if valid is not None:
-        row["map_validation_queries"] = float(retrieval.precision[valid].mean())
+        row["map_validation_queries"] = float(scores.average_precision[valid].mean())
+        row["map_validation_interval"] = list(interval(scores.average_precision[valid], scores.groups[valid]))
     return row
 
 
-def difference(a: Retrieval, b: Retrieval) -> dict[str, object]:
-    """Paired difference of two retrievals with the same queries."""
-    low, high = interval(a.precision - b.precision, a.artists)
-    return {"map": a.mean - b.mean, "interval": [low, high]}
+def measure(source: str, voices: Voices, queries: list[Query]) -> dict[str, Scores]:
+    """Score one source in every way."""
+    found = {
+        "plain": rank_tracks(voices.whole, queries, learn(voices, 0.0)),
+        "learned": rank_tracks(voices.whole, queries, learn(voices)),
+        "equalised": rank_tracks(voices.whole, queries, learn(voices), asking=voices.equalised),
+        "mfcc": rank_tracks(voices.mfcc, queries, standardise(voices.mfcc)),
+    }
+    found["nested"], choices = nested(voices, queries)
+    print(f"{source}: nested chose a forgetting of {dict(zip(*np.unique(choices, return_counts=True), strict=True))}")
+    return found
+
+
+def compare(found: dict[tuple[str, str], Scores]) -> dict[str, dict[str, object]]:
+    """Paired differences worth knowing."""
+    pairs: list[tuple[tuple[str, str], tuple[str, str]]] = []
+    for source in SOURCES:
+        pairs += [
+            ((source, a), (source, b)) for a, b in (("learned", "plain"), ("nested", "plain"), ("learned", "mfcc"))
+        ]
+        pairs.append(((source, "equalised"), (source, "learned")))
+        if source != "mixture":
+            pairs.append(((source, "learned"), ("mixture", "learned")))
+    return {
+        f"{'/'.join(a)} − {'/'.join(b)}": difference(found[a], found[b]) for a, b in pairs if a in found and b in found
+    }
 
 
 def main() -> None:
@@ -210,31 +147,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--source", action="append", choices=SOURCES, help="which signals (all three by default)")
+    parser.add_argument("--model", default="mir-4s", help="separator of all tracks")
+    parser.add_argument("--fold", type=Path, action="append", help="run folder that left a part of the tracks out")
+    parser.add_argument("--cache", type=Path, default=Path("runs/retrieval"), help="where descriptors are kept")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     tracks = find_tracks(arguments.data / "musdb18-7s")
-    artists = [track.name.split(" - ")[0] for track in tracks]
-    asks = [artists.count(name) > 1 and name != NO_SINGER for name in artists]
-    valid = np.array([track.split == "valid" for track, asked in zip(tracks, asks, strict=True) if asked])
-    found: dict[tuple[str, str], Retrieval] = {}
+    separators = Separators(arguments.model, arguments.fold or (), tracks)
+    found: dict[tuple[str, str], Scores] = {}
+    answer: dict[str, dict[str, object]] = {}
     for source in arguments.source or SOURCES:
-        for name, rows in measure(voices(tracks, source)).items():
-            found[source, name] = retrieve(rows, artists)
-    answer: dict[str, dict[str, object]] = {f"{a}/{b}": report(r, valid) for (a, b), r in found.items()}
-    for (source, name), retrieval in found.items():
-        rival = (source, "mfcc") if name == "vocal_timbre" else None
-        if rival in found:
-            answer[f"{source}/vocal_timbre − {source}/mfcc"] = difference(retrieval, found[rival])
-        if name == "vocal_timbre" and source != "mixture" and ("mixture", name) in found:
-            answer[f"{source}/{name} − mixture/{name}"] = difference(retrieval, found["mixture", name])
-    answer |= {f"singers/{name}": report(retrieval) for name, retrieval in singers(arguments.data / "singing").items()}
-    for label, row in answer.items():
-        low, high = row["interval"]  # type: ignore[misc]
-        print(f"{label:42s} mAP {row['map']:6.3f}   [{low:6.3f}, {high:6.3f}]   missing {row.get('missing', '')}")
+        voices = describe(tracks, source, separators, arguments.cache)
+        queries = make_queries(voices.recordings)
+        valid = voices.valid[[query.place for query in queries]]
+        for name, scores in measure(source, voices, queries).items():
+            found[source, name] = scores
+            answer[f"{source}/{name}"] = report(scores, valid)
+        if source == "true":
+            clips = singers(arguments.data / "singing", voices, arguments.cache)
+            answer |= {f"singers/{name}": report(scores) for name, scores in clips.items()}
+            answer["singers/learned − singers/plain"] = difference(clips["learned"], clips["plain"])
+    answer |= compare(found)
+    show(answer)
     text = json.dumps(answer, ensure_ascii=False)
     print(text)
     if arguments.out:
         arguments.out.write_text(text + "\n", encoding="utf-8")
+
+
+def show(answer: dict[str, dict[str, object]]) -> None:
+    """Print one line a figure."""
+    for label, row in answer.items():
+        low, high = row["map_interval"]  # type: ignore[misc]
+        rest = ""
+        if "chance_map" in row:
+            rest = f"chance {row['chance_map']:.3f}  hit@1 {row['hit_at_1']:.2f}  recall@10 {row['recall_at_10']:.2f}"
+            rest += f"  missing {row['missing']}"
+        if "map_validation_queries" in row:
+            rest += f"  validation queries {row['map_validation_queries']:.3f}"
+        print(f"{label:42s} mAP {row['map']:6.3f}   [{low:6.3f}, {high:6.3f}]   {rest}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from features import EXTRACTORS, INSTRUMENTS, extractor
 from mir.errors import BadRequest
-from mir.transforms import DEFAULT_WHITENING, MINIMUM_TRACKS, TooFewTracks, Transform, fit_transform
+from mir.fitting import Recipe
+from mir.transforms import MINIMUM_TRACKS, TooFewTracks, Transform
+from mir.within import Within
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,6 +128,17 @@ def shipped_transform(space: str) -> Transform | None:
     return shipped if _fits(shipped, space) else None
 
 
+def shipped_within(space: str) -> Within | None:
+    """Return what varies within a track, as it comes with mir; None where it was not measured for this extractor."""
+    declared = extractor(space)
+    path = files("mir") / "data" / "spaces" / f"{declared.space}.within.json"
+    if not path.is_file():
+        return None
+    within = Within.from_json(path.read_text(encoding="utf-8"))
+    made_for = (within.space, within.version, len(within.covariance))
+    return within if made_for == (space, declared.version, declared.embedding_size) else None
+
+
 def read_vectors(
     con: duckdb.DuckDBPyConnection, space: str, transform: Transform, *, only: NDArray[np.int64] | None = None
 ) -> SpaceVectors:
@@ -213,7 +226,7 @@ def list_spaces(catalog: Catalog) -> list[SpaceInfo]:
     return found
 
 
-def fit(catalog: Catalog, space: str, *, whitening: float = DEFAULT_WHITENING, size: int | None = None) -> Transform:
+def fit(catalog: Catalog, space: str, recipe: Recipe | None = None) -> Transform:
     """Fit a transform on the catalog's own tracks, put it in use, and embed everything again.
 
     Nothing is heard again: vectors come from the descriptors, in one transaction. An index of the space, made
@@ -223,13 +236,13 @@ def fit(catalog: Catalog, space: str, *, whitening: float = DEFAULT_WHITENING, s
     ----------
     catalog, space
         What to fit on.
-    whitening, size
-        As `fit_transform`.
+    recipe
+        How; the default one where it is None.
 
     Raises
     ------
     TooFewTracks
-        Where fewer than 20 tracks are described.
+        Where fewer than 20 tracks are described, or too few artists for what the recipe asks.
     """
     declared = extractor(space)
     described = _described(catalog, space)
@@ -238,7 +251,13 @@ def fit(catalog: Catalog, space: str, *, whitening: float = DEFAULT_WHITENING, s
             f"{space} is described for {len(described.track_ids)} tracks; a transform of one's own needs "
             f"{MINIMUM_TRACKS} or more. Add music: mir ingest FOLDER"
         )
-    transform = fit_transform(described.matrix, space=space, version=declared.version, whitening=whitening, size=size)
+    transform = (recipe or Recipe()).fit(
+        described.matrix.astype(np.float64),
+        _first_artists(catalog, described.track_ids),
+        space=space,
+        version=declared.version,
+        known=shipped_within(space),
+    )
     _adopt(catalog, transform, described, fitted=True)
     return transform
 
@@ -260,6 +279,14 @@ def refresh(catalog: Catalog) -> list[str]:
             _adopt(catalog, transform, _described(catalog, space), fitted=False)
             changed.append(space)
     return changed
+
+
+def _first_artists(catalog: Catalog, track_ids: NDArray[np.int64]) -> list[str]:
+    """Return the first artist of each track; empty where nobody is known."""
+    from mir.retrieval.queries import read_recordings
+
+    named = {recording.track_id: recording.artists for recording in read_recordings(catalog)}
+    return [next(iter(named.get(track_id, ())), "") for track_id in track_ids.tolist()]
 
 
 def _described(catalog: Catalog, space: str) -> SpaceVectors:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -22,14 +22,12 @@ FORMAT: Final = 1
 MINIMUM_TRACKS: Final = 20
 """Fewer tracks than this say nothing of what is usual."""
 
-DEFAULT_WHITENING: Final = 0.0
-"""Correlations stay: on few and short tracks, taking them out amplifies what one song happens to do."""
+CLIP: Final = 4.0
+"""Bound of a standardised coordinate."""
 
-_CLIP: Final = 4.0
 _NORMAL_IQR: Final = 1.349
 _NORMAL_SPREAD: Final = 3.92
 """Between the 25th and 75th, and the 2.5th and 97.5th percentile of a normal variable of deviation 1."""
-_DIGITS: Final = 7
 _ZERO: Final = 1e-12
 
 
@@ -64,7 +62,7 @@ class Transform:
     median: Matrix
     scale: Matrix
     center: Matrix
-    clip: float | None = _CLIP
+    clip: float | None = CLIP
     projection: Matrix | None = None
     method: str = "identity"
     n_tracks: int = 0
@@ -187,101 +185,12 @@ class Transform:
         }
 
 
-def fit_transform(
-    descriptors: ArrayLike,
-    *,
-    space: str,
-    version: int,
-    whitening: float = DEFAULT_WHITENING,
-    size: int | None = None,
-    minimum: int = MINIMUM_TRACKS,
-) -> Transform:
-    """Fit a transform on descriptors alone; no label is seen.
+def robust_spread(rows: Matrix) -> Matrix:
+    """Deviation of each column that one odd row does not decide; shape ``(n, d)`` to ``(d,)``.
 
-    Each coordinate is standardised by median and interquartile range and clipped. Then coordinates that say
-    the same are counted less: P = Σ^(−w/2) with Σ the shrunk covariance and w = `whitening`.
-
-    Parameters
-    ----------
-    descriptors
-        Shape ``(n_tracks, n_in)``, as measured.
-    space, version
-        Whose descriptors these are.
-    whitening
-        0 leaves correlated coordinates as they are, 1 makes all directions count the same.
-    size
-        Keep this many principal directions only; all of them where it is None.
-    minimum
-        Least number of tracks.
-
-    Raises
-    ------
-    TooFewTracks
-        Where there are fewer than `minimum` rows.
-    BadRequest
-        Where rows are not finite, or an argument is out of range.
-
-    References
-    ----------
-    O. Ledoit and M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal
-    of Multivariate Analysis 88, 2004. A. Kessy, A. Lewin and K. Strimmer, "Optimal whitening and
-    decorrelation", The American Statistician 72, 2018.
+    From the interquartile range, or where most rows agree, from the tails; where they all but agree, the standard
+    deviation. Zero for a column that never moves.
     """
-    raw = np.asarray(descriptors, dtype=np.float64)
-    if raw.ndim != 2 or not raw.shape[1] or not np.isfinite(raw).all():
-        raise BadRequest(f"descriptors are finite and of shape (n_tracks, n_in), not {raw.shape}")
-    if len(raw) < minimum:
-        raise TooFewTracks(f"{space} is described for {len(raw)} tracks; a transform needs {minimum} or more")
-    if not 0 <= whitening <= 1:
-        raise BadRequest(f"whitening is 0 to 1, not {whitening}")
-    if size is not None and not 1 <= size <= raw.shape[1]:
-        raise BadRequest(f"size is 1 to {raw.shape[1]}, not {size}")
-    median, scale = _rounded(np.median(raw, axis=0)), _rounded(_scale(raw))
-    zeros = np.zeros(len(median))
-    plain = Transform(space, version, median=median, scale=scale, center=zeros, n_tracks=len(raw))
-    z = plain.standardise(raw)
-    center = _rounded(z.mean(axis=0))
-    projection = None
-    if whitening > 0 or size is not None:
-        projection = _rounded(_whitener(z - center, whitening, size))
-    method = f"median and IQR, clip {_CLIP:g}, whitening {whitening:g}, {size or len(median)} directions"
-    return replace(plain, center=center, projection=projection, method=method)
-
-
-def shrunk_covariance(centred: Matrix) -> Matrix:
-    """Estimate a covariance with Ledoit–Wolf shrinkage from centred rows, shape ``(n, d)``, to ``(d, d)``."""
-    n, d = centred.shape
-    sample = centred.T @ centred / n
-    mean = np.trace(sample) / d
-    spread = float(np.sum(np.square(sample - mean * np.eye(d))))
-    fourth = float(np.sum(np.square(np.sum(np.square(centred), axis=1))))
-    noise = (fourth - n * float(np.sum(np.square(sample)))) / n**2
-    share = min(max(noise, 0.0) / spread, 1.0) if spread > 0 else 1.0
-    shrunk: Matrix = (1 - share) * sample + share * mean * np.eye(d)
-    return shrunk
-
-
-def _whitener(centred: Matrix, whitening: float, size: int | None) -> Matrix:
-    values, directions = np.linalg.eigh(shrunk_covariance(centred))
-    values = np.maximum(values, _ZERO + 1e-6 * values.max())
-    gains = values ** (-whitening / 2)
-    if size is None:
-        whole: Matrix = (directions * gains) @ directions.T
-        return whole
-    order = np.argsort(values)[::-1][:size]
-    return (directions[:, order] * gains[order]).T
-
-
-def _scale(raw: Matrix) -> Matrix:
-    """Spread of each coordinate: from the interquartile range, or where most tracks agree, from its tails."""
-    lowest, low, high, highest = np.percentile(raw, [2.5, 25, 75, 97.5], axis=0)
+    lowest, low, high, highest = np.percentile(rows, [2.5, 25, 75, 97.5], axis=0)
     scale = np.maximum((high - low) / _NORMAL_IQR, 0.5 * (highest - lowest) / _NORMAL_SPREAD)
-    scale = np.where(scale > 0, scale, raw.std(axis=0))
-    # A coordinate that never moved on these tracks: a change by its own size counts as one.
-    still = scale <= 1e-9 * np.maximum(np.abs(raw).max(axis=0), 1e-3)
-    return np.where(still, np.maximum(np.abs(np.median(raw, axis=0)), 1.0), scale)
-
-
-def _rounded(values: Matrix) -> Matrix:
-    """Keep seven digits: short files, and the same numbers after a round trip."""
-    return np.array([float(f"{value:.{_DIGITS}g}") for value in values.ravel()]).reshape(values.shape)
+    return np.where(scale > 0, scale, rows.std(axis=0))

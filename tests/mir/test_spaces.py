@@ -1,167 +1,30 @@
-"""Transforms: exact round trips, sane statistics, and a catalog that follows the one in use."""
+"""Spaces of a catalog: vectors follow the transform in use, and a fit puts a new one in use."""
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from similar_library import add, small_extractors, stock, stock_rows, unit
 
 import features
 from mir.catalog import open_catalog
 from mir.errors import BadRequest
+from mir.fitting import Recipe
 from mir.similarity import similar_artists
-from mir.spaces import current_transform, fit, list_spaces, read_vectors, refresh, shipped_transform, space_of
-from mir.transforms import TooFewTracks, Transform, fit_transform, shrunk_covariance
-
-
-def correlated(n=200, seed=0):
-    """Descriptors whose coordinates differ in size and place, two of which say the same."""
-    x = np.random.default_rng(seed).normal(size=(n, 4))
-    x[:, 3] = x[:, 2] + 0.01 * x[:, 3]
-    return x * [100.0, 1.0, 1e-3, 5.0] + [220.0, 0.0, 7.0, -40.0]
-
-
-def fitted(**options):
-    return fit_transform(correlated(), space="vocal_timbre", version=3, **options)
-
-
-def test_identity_only_shortens():
-    transform = Transform.identity("vocal_timbre", 1, 3)
-    rows = np.array([[3.0, 0, 4], [1e6, 0, 0], [0, 0, 0]])
-    np.testing.assert_allclose(transform.apply(rows), [[0.6, 0, 0.8], [1, 0, 0], [0, 0, 0]])
-    assert transform.apply(rows).dtype == np.float32
-    assert transform.n_in == transform.n_out == 3
-
-
-def test_standardised_coordinates_have_one_size():
-    transform = fitted(whitening=0)
-    z = transform.standardise(correlated(seed=1))
-    np.testing.assert_allclose(np.median(z, axis=0), 0, atol=0.3)
-    np.testing.assert_allclose(z.std(axis=0), 1, atol=0.25)
-    assert transform.projection is None
-
-
-def test_one_odd_measurement_does_not_decide():
-    odd = correlated()
-    odd[0, 0] = 1e9
-    transform = fit_transform(odd, space="vocal_timbre", version=3)
-    np.testing.assert_allclose(transform.scale[0], fitted().scale[0], rtol=0.05)
-    assert np.abs(transform.standardise(odd) + transform.center).max() <= 4.0
-
-
-def test_whitening_counts_what_is_said_twice_once():
-    z = correlated(2000, seed=2)
-    plain = np.corrcoef(fitted(whitening=0).standardise(z).T)[2, 3]
-    transform = fit_transform(correlated(2000), space="vocal_timbre", version=3, whitening=1.0)
-    white = np.cov(transform.project(transform.standardise(z)).T)
-    assert plain > 0.99
-    np.testing.assert_allclose(white[:2, :2], np.eye(2), atol=0.15)
-    spread = np.linalg.eigvalsh(white)
-    assert spread.max() < 1.3
-
-
-def test_size_keeps_the_widest_directions():
-    transform = fitted(size=2, whitening=0)
-    assert (transform.n_in, transform.n_out) == (4, 2)
-    z = transform.standardise(correlated())
-    kept = np.var(transform.project(z), axis=0).sum()
-    assert kept == pytest.approx(np.sort(np.linalg.eigvalsh(np.cov(z.T)))[-2:].sum(), rel=0.02)
-
-
-def test_constant_coordinates_say_nothing():
-    still = correlated()
-    still[:, 1] = 5.0
-    transform = fit_transform(still, space="vocal_timbre", version=3)
-    assert (transform.standardise(still)[:, 1] == 0).all()
-    assert np.isfinite(transform.apply(still)).all()
-
-
-def test_rows_have_length_one():
-    norms = np.linalg.norm(fitted().apply(correlated(seed=3)), axis=1)
-    np.testing.assert_allclose(norms, 1, atol=1e-6)
-
-
-def test_json_keeps_every_bit():
-    for transform in (fitted(), fitted(size=2), Transform.identity("vocal_timbre", 1, 3)):
-        again = Transform.from_json(transform.to_json())
-        assert again.transform_id == transform.transform_id
-        assert (again.method, again.n_tracks, again.clip) == (transform.method, transform.n_tracks, transform.clip)
-        rows = np.random.default_rng(4).normal(size=(5, transform.n_in))
-        np.testing.assert_array_equal(again.apply(rows), transform.apply(rows))
-
-
-def test_the_name_follows_the_numbers():
-    name = fitted().transform_id
-    assert name.startswith("vocal_timbre-v3-")
-    assert len(name) == len("vocal_timbre-v3-") + 8
-    assert fitted().transform_id == name
-    assert len({name, fitted(whitening=0.4).transform_id, fitted(size=3).transform_id}) == 3
-
-
-@given(arrays(np.float64, (30, 3), elements=st.floats(-1e6, 1e6, width=32)))
-@settings(max_examples=40, deadline=None)
-def test_any_finite_descriptors_can_be_fitted(rows):
-    transform = fit_transform(rows, space="vocal_timbre", version=1)
-    vectors = transform.apply(rows)
-    norms = np.linalg.norm(vectors, axis=1)
-    assert np.isfinite(vectors).all()
-    assert ((np.abs(norms - 1) < 1e-5) | (norms == 0)).all()
-    assert Transform.from_json(transform.to_json()).transform_id == transform.transform_id
-
-
-def test_shrinkage_by_its_definition():
-    x = np.random.default_rng(5).normal(size=(12, 6))
-    x -= x.mean(axis=0)
-    sample = x.T @ x / 12
-    mean = np.trace(sample) / 6
-    noise = sum(np.sum((np.outer(row, row) - sample) ** 2) for row in x) / 12**2
-    share = noise / np.sum((sample - mean * np.eye(6)) ** 2)
-    assert 0 < share < 1
-    np.testing.assert_allclose(shrunk_covariance(x), (1 - share) * sample + share * mean * np.eye(6))
-
-
-@pytest.mark.parametrize(
-    ("rows", "options", "error", "message"),
-    [
-        (correlated(19), {}, TooFewTracks, "19 tracks; a transform needs 20"),
-        (correlated() * np.nan, {}, BadRequest, "finite"),
-        (correlated()[0], {}, BadRequest, "shape"),
-        (correlated(), {"whitening": 1.5}, BadRequest, "whitening is 0 to 1"),
-        (correlated(), {"size": 5}, BadRequest, "size is 1 to 4"),
-    ],
+from mir.spaces import (
+    current_transform,
+    fit,
+    list_spaces,
+    read_vectors,
+    refresh,
+    shipped_transform,
+    shipped_within,
+    space_of,
 )
-def test_what_cannot_be_fitted(rows, options, error, message):
-    with pytest.raises(error, match=message):
-        fit_transform(rows, space="vocal_timbre", version=1, **options)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"format": 9},
-        {"median": [1.0]},
-        {"scale": [0, 1, 1, 1]},
-        {"projection": [[1.0]]},
-        {"space": None, "center": None},
-    ],
-)
-def test_broken_transforms_are_refused(change):
-    plain = {**fitted().to_plain(), **change}
-    with pytest.raises(BadRequest, match="transform"):
-        Transform.from_json(json.dumps(plain))
-    with pytest.raises(BadRequest, match="no transform"):
-        Transform.from_json("{")
-
-
-def test_descriptors_of_another_size_are_refused():
-    with pytest.raises(BadRequest, match=r"\(n, 4\), not \(2, 5\)"):
-        fitted().apply(np.zeros((2, 5)))
+from mir.transforms import TooFewTracks
+from mir.within import Within
 
 
 def test_shipped_transforms_fit_their_extractors():
@@ -170,6 +33,10 @@ def test_shipped_transforms_fit_their_extractors():
         if shipped is not None:
             assert (shipped.n_in, shipped.version) == (extractor.embedding_size, extractor.version)
         assert current_transform(None, space).n_in == extractor.embedding_size
+        within = shipped_within(space)
+        if within is not None:
+            assert (within.version, len(within.covariance)) == (extractor.version, extractor.embedding_size)
+            assert np.linalg.eigvalsh(within.covariance).min() > -1e-6 * np.trace(within.covariance)
 
 
 def test_instruments_and_spaces():
@@ -208,9 +75,33 @@ def test_fitting_embeds_everything_again(catalog):
     for track_id, (transform_id, vector) in stored(catalog, "drum_rhythm").items():
         assert transform_id == drums[track_id][0]
         np.testing.assert_array_equal(vector, drums[track_id][1])
-    fit(catalog, "vocal_timbre", size=2, whitening=1.0)
+    fit(catalog, "vocal_timbre", Recipe(size=2, whitening=1.0))
     assert {len(vector) for _, vector in stored(catalog).values()} == {2}
     assert len(similar_artists(catalog, "artist 0 [e]", "vocals,drums", 50)) == 8
+
+
+def test_what_ships_is_forgotten_and_explained(catalog, monkeypatch):
+    """A fit of one's own forgets what mir knows to vary; contributions still sum to the score."""
+    spread = np.diag([100.0, 1.0, 1e-3, 5.0])
+    within = Within("vocal_timbre", 1, spread @ spread + 0.5 * spread @ np.ones((4, 4)) @ spread, 10, 30, "windows")
+    plain = fit(catalog, "vocal_timbre", Recipe(forgetting=0.0))
+    monkeypatch.setattr("mir.spaces.shipped_within", lambda _space: within)
+    transform = fit(catalog, "vocal_timbre")
+    assert plain.projection is None
+    assert np.abs(transform.projection - np.diag(np.diag(transform.projection))).max() > 0.05
+    for hit in similar_artists(catalog, "artist 0 [e]", "vocals", 20, explain=True):
+        assert sum(part.contribution for part in hit.explanation) == pytest.approx(hit.score, abs=1e-6)
+
+
+def test_artists_in_the_tags_teach_a_fit(catalog):
+    with pytest.raises(TooFewTracks, match=r"11 artists have 22 tracks.*takes 20 tracks more"):
+        fit(catalog, "vocal_timbre", Recipe(by_artist=True))
+    for number in range(30):
+        add(catalog, f"More {number}", [f"Artist {number // 3} [é]"], vocals=[200.0 + number, number % 3, 7, -40])
+    learned = fit(catalog, "vocal_timbre", Recipe(by_artist=True, forgetting=1.0))
+    plain = fit(catalog, "vocal_timbre", Recipe(forgetting=1.0))
+    assert learned.projection is not None
+    assert plain.projection is None
 
 
 def test_too_few_tracks_leave_everything_as_it_was(catalog):
@@ -225,7 +116,7 @@ def test_too_few_tracks_leave_everything_as_it_was(catalog):
 def test_vectors_of_another_transform_are_made_again_when_read(catalog):
     """A mix of transforms (a new shipped one between two ingests) is never compared."""
     transform = fit(catalog, "vocal_timbre")
-    add(catalog, "Newcomer", ["New"], vocals=correlated(1, seed=9)[0])
+    add(catalog, "Newcomer", ["New"], vocals=[300.0, 0.5, 7.001, -41.0])
     with catalog.write() as con:
         con.execute("UPDATE space_vectors SET transform_id = 'old', vector = [1, 0] WHERE track_id % 2 = 0")
     with catalog.read() as con:
@@ -251,7 +142,7 @@ def test_a_transform_of_an_earlier_extractor_is_passed_over(catalog, monkeypatch
 def test_the_list(catalog):
     add(catalog, "More drums 1", ["X"], drums=[1, 2, 3])
     add(catalog, "More drums 2", ["X"], drums=[3, 1, 2])
-    transform = fit(catalog, "drum_rhythm", size=2)
+    transform = fit(catalog, "drum_rhythm", Recipe(size=2))
     rows = {row.instrument: row for row in list_spaces(catalog)}
     assert list(rows) == ["vocals", "drums", "bass", "other", "mix"]
     drums = rows["drums"]
@@ -264,7 +155,7 @@ def test_the_list(catalog):
 
 def test_what_the_hand_computes(catalog):
     """The vector of one track, from its definition."""
-    transform = fit(catalog, "vocal_timbre", whitening=0.0)
+    transform = fit(catalog, "vocal_timbre", Recipe(whitening=0.0))
     raw = stock_rows().astype(np.float32).astype(float)
     z = np.clip((raw - transform.median) / transform.scale, -4, 4) - transform.center
     with catalog.read() as con:
