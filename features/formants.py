@@ -19,14 +19,17 @@ TOP_HZ = 5500.0
 WIDEST_HZ = 700.0
 """Poles with a wider resonance describe tilt, not a formant."""
 
-RANGES_HZ = ((200.0, 1200.0), (650.0, 2900.0), (1600.0, 3900.0), (2700.0, 5000.0))
-"""Where F1 to F4 of adults' voices are looked for (Peterson and Barney, JASA 24, 1952; high female F4 above)."""
+WIDEST_F5_HZ = 1500.0
+"""The fifth is weak and close to the end of the band, where its pole comes out wider than it is."""
+
+RANGES_HZ = ((200.0, 1200.0), (650.0, 2900.0), (1600.0, 3900.0), (2700.0, 5000.0), (3600.0, 5400.0))
+"""Where F1 to F5 of adults' voices are looked for (Peterson and Barney, JASA 24, 1952; high female F4 and F5 above)."""
 
 CLOSEST_HZ = 150.0
 
 
 def formants_hz(envelope: Floats, frequencies_hz: Floats) -> Floats:
-    """Frequencies of the first four formants of each frame.
+    """Frequencies of the first five formants of each frame.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def formants_hz(envelope: Floats, frequencies_hz: Floats) -> Floats:
     Returns
     -------
     ndarray
-        Shape ``(n_frames, 4)``, Hz, rising; NaN where there is no resonance in that formant's range.
+        Shape ``(n_frames, 5)``, Hz, rising; NaN where there is no resonance in that formant's range.
     """
     from scipy.fft import irfft
 
@@ -53,7 +56,8 @@ def formants_hz(envelope: Floats, frequencies_hz: Floats) -> Floats:
     rate = 2 * frequencies_hz[-1]
     frequency = np.angle(poles) * rate / (2 * np.pi)
     width = -np.log(np.maximum(np.abs(poles), 1e-6)) * rate / np.pi
-    return _assign(np.sort(np.where((frequency > 0) & (width < WIDEST_HZ), frequency, np.inf), axis=1))
+    widest = (*(WIDEST_HZ for _ in RANGES_HZ[:-1]), WIDEST_F5_HZ)
+    return _assign([np.where((frequency > 0) & (width < limit), frequency, np.inf) for limit in widest])
 
 
 def levinson(lags: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -80,13 +84,13 @@ def levinson(lags: NDArray[np.float64]) -> NDArray[np.float64]:
     return predictor
 
 
-def _assign(candidates: NDArray[np.float64]) -> Floats:
-    """Give each formant the lowest pole left that lies in its range, shape ``(n, 4)``."""
-    found = np.full((len(candidates), len(RANGES_HZ)), np.nan, np.float32)
-    above = np.zeros(len(candidates))
-    for i, (low, high) in enumerate(RANGES_HZ):
-        fits = (candidates > np.maximum(above, low)[:, None]) & (candidates < high)
-        first = np.where(fits, candidates, np.inf).min(axis=1)
+def _assign(candidates: list[NDArray[np.float64]]) -> Floats:
+    """Give each formant the lowest of its candidates left in its range; one array ``(n, n_poles)`` each, ``(n, 5)``."""
+    found = np.full((len(candidates[0]), len(RANGES_HZ)), np.nan, np.float32)
+    above = np.zeros(len(found))
+    for i, ((low, high), poles) in enumerate(zip(RANGES_HZ, candidates, strict=True)):
+        fits = (poles > np.maximum(above, low)[:, None]) & (poles < high)
+        first = np.where(fits, poles, np.inf).min(axis=1)
         there = np.isfinite(first)
         found[there, i] = first[there]
         above = np.where(there, first + CLOSEST_HZ, above)

@@ -22,6 +22,9 @@ LARGEST_STEP_CENTS = 90.0
 
 NEW_NOTE_CENTS = 80.0
 SHORTEST_NOTE_S = 0.07
+LONGEST_LEAP_S = 0.02
+"""A leap to another note may cost the pitch for this long without the voice having stopped."""
+
 VIBRATO_SMOOTHING_S = 0.18
 """About one turn of a vibrato: what is left after this mean is the note, not its ornament."""
 
@@ -81,6 +84,19 @@ def note_lengths_s(pitch: PitchTrack, runs: list[tuple[int, int]]) -> NDArray[np
             centre += (now - centre) / (i - first + 1)
         lengths.append((cents.size - first) * pitch.hop_s)
     return np.array([length for length in lengths if length >= SHORTEST_NOTE_S])
+
+
+def melisma_steps(pitch: PitchTrack, runs: list[tuple[int, int]]) -> int:
+    """Count the steps from note to note within one breath of voice, which no consonant or rest parts."""
+    longest = round(LONGEST_LEAP_S / pitch.hop_s)
+    steps, so_far, end = 0, 0, -longest - 1
+    for start, stop in runs:
+        if start - end > longest:
+            so_far = 0
+        notes = note_lengths_s(pitch, [(start, stop)]).size
+        steps += max(0, min(notes, so_far + notes - 1))
+        so_far, end = so_far + notes, stop
+    return steps
 
 
 def vibrato(pitch: PitchTrack, runs: list[tuple[int, int]]) -> Vibrato:

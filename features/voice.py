@@ -12,6 +12,7 @@ from features.base import Stems
 from features.errors import StemSilent, TooShort
 from features.frames import Framing
 from features.notes import voiced_runs
+from features.perturbation import Perturbation, perturbation
 from features.pitch import PitchTrack, track
 
 Floats = NDArray[np.float32]
@@ -63,9 +64,11 @@ class Voice:
     frequencies_hz
         Of its bins.
     formants_hz
-        F1 to F4 of every second of the frames, shape ``(m, 4)``, NaN where there is none.
+        F1 to F5 of every second of the frames, shape ``(m, 5)``, NaN where there is none.
     harmonics_to_noise_db, cepstral_peak_prominence_db, h1_h2_db, breath_share
         Source measures, shape ``(n,)``.
+    perturbation
+        Jitter and shimmer of the whole track.
     """
 
     pitch: PitchTrack
@@ -81,6 +84,7 @@ class Voice:
     cepstral_peak_prominence_db: Floats
     h1_h2_db: Floats
     breath_share: Floats
+    perturbation: Perturbation
 
 
 def listen(stems: Stems, stem: str) -> Voice:
@@ -110,7 +114,8 @@ def listen(stems: Stems, stem: str) -> Voice:
         np.where(sung, found.strength, 0).astype(np.float32),
         found.hop_s,
     )
-    return _measure(framing, pitch, level, np.flatnonzero(sung)[::SPECTRUM_EVERY])
+    uneven = perturbation(y, ANALYSIS_SR, pitch)
+    return _measure(framing, pitch, level, uneven, np.flatnonzero(sung)[::SPECTRUM_EVERY])
 
 
 def long_runs(pitch: PitchTrack, frames: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -123,7 +128,9 @@ def long_runs(pitch: PitchTrack, frames: NDArray[np.bool_]) -> NDArray[np.bool_]
     return kept
 
 
-def _measure(framing: Framing, pitch: PitchTrack, level: Floats, frames: NDArray[np.intp]) -> Voice:
+def _measure(
+    framing: Framing, pitch: PitchTrack, level: Floats, uneven: Perturbation, frames: NDArray[np.intp]
+) -> Voice:
     """Measure the spectra of some sung frames, block by block."""
     frequencies = framing.frequencies_hz
     bin_hz = float(frequencies[1])
@@ -158,4 +165,5 @@ def _measure(framing: Framing, pitch: PitchTrack, level: Floats, frames: NDArray
         cepstral_peak_prominence_db=whole["cpp"],
         h1_h2_db=whole["h1_h2"],
         breath_share=whole["breath"],
+        perturbation=uneven,
     )

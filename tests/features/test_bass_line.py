@@ -84,7 +84,7 @@ def test_legato_notes_are_cut_by_pitch_and_held_longer() -> None:
 def test_slides() -> None:
     glide = np.concatenate([np.full(13230, 55.0), np.geomspace(55.0, 73.4, 13230), np.full(13230, 73.4)])
     y = np.concatenate([tone(glide, 0.9), np.zeros(4410)] * 5).astype(np.float32)
-    assert describe(y).values["slide_ratio"] > 0.3
+    assert describe(y).values["slide_ratio"] == pytest.approx(0.5, abs=0.05)  # a glide joins two notes
     assert describe(line(WALK, gap_s=0.0)).values["slide_ratio"] < 0.1
     assert count_slides(np.full(100, 40.0)) == 0
 
@@ -93,6 +93,51 @@ def test_tone() -> None:
     dark, bright = describe(line(WALK, decay=0.3)).values, describe(line(WALK, decay=0.9)).values
     assert dark["spectral_tilt_db_per_octave"] < bright["spectral_tilt_db_per_octave"] - 5
     assert dark["spectral_centroid_hz"] < bright["spectral_centroid_hz"]
+
+
+def test_register() -> None:
+    values = describe(line([28] * 4 + [33] * 9 + [40] * 7 + [45] * 4)).values
+    assert values["f0_low_hz"] == pytest.approx(41.2, rel=0.006)
+    assert values["f0_median_hz"] == pytest.approx(55.0, rel=0.006)
+    assert values["f0_high_hz"] == pytest.approx(110.0, rel=0.006)
+    assert values["register_range_semitones"] == pytest.approx(17, abs=0.1)
+
+
+def test_voiced_is_what_is_no_noise() -> None:
+    rng = np.random.default_rng(0)
+    parts = [part for _ in range(6) for part in (tone(55.0, 0.6), 0.05 * rng.standard_normal(round(0.4 * SR)))]
+    assert describe(np.concatenate(parts).astype(np.float32)).values["voiced_ratio"] == pytest.approx(0.6, abs=0.05)
+
+
+@pytest.mark.parametrize("cents", [5.0, 12.0])
+def test_wobble_is_the_spread_of_the_pitch(cents: float) -> None:
+    t = np.arange(round(0.8 * SR)) / SR
+    note = tone(55 * 2 ** (cents * math.sqrt(2) / 1200 * np.sin(2 * np.pi * 5 * t)), 0.8)
+    y = np.concatenate([part for _ in range(6) for part in (note, np.zeros(4410))]).astype(np.float32)
+    assert describe(y).values["pitch_wobble_cents"] == pytest.approx(cents, rel=0.2)
+
+
+@pytest.mark.parametrize("fall_db", [12.0, 24.0])
+def test_rise_and_range_of_notes_that_fade(fall_db: float) -> None:
+    # Each note falls evenly: from 30 ms after its start to 25 ms before the next it has lost 0.345 of 0.4 s's fall.
+    t = np.arange(round(8 * SR)) / SR
+    y = tone(55.0, 8.0) * 10 ** (-fall_db * (t % 0.4) / 0.4 / 20)
+    values = describe(y.astype(np.float32)).values
+    assert values["onset_rise_db"] == pytest.approx(fall_db * 0.345 / 0.4, abs=2.5)
+    assert values["level_range_db"] == pytest.approx(0.8 * fall_db, rel=0.1)
+
+
+@pytest.mark.parametrize("slope", [-6.0, -12.0])
+def test_tilt_is_the_slope_of_the_harmonics(slope: float) -> None:
+    t = np.arange(4 * SR) / SR
+    y = sum(10 ** (slope * math.log2(k) / 20) * np.sin(2 * np.pi * 41.2 * k * t + k * k) for k in range(1, 200))
+    values = describe((0.05 * y).astype(np.float32)).values
+    assert values["spectral_tilt_db_per_octave"] == pytest.approx(slope, abs=1)
+
+
+def test_centroid_lies_in_the_band_of_a_pure_tone() -> None:
+    y = 0.1 * np.sin(2 * np.pi * 100 * np.arange(3 * SR) / SR)
+    assert describe(y.astype(np.float32)).values["spectral_centroid_hz"] == pytest.approx(100, rel=0.2)
 
 
 def test_plucks_rise_faster_than_swells() -> None:

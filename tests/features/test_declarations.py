@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import features
 from features.declarations import markdown
@@ -13,6 +14,22 @@ def test_every_column_has_its_row() -> None:
         assert f"## {space}" in page
         for column in extractor.columns:
             assert f"| `{column.name}` | {column.unit} |" in page
+
+
+def test_every_row_has_unit_range_and_source() -> None:
+    rows = [line.strip("| ").split(" | ") for line in markdown().splitlines() if line.startswith("| `")]
+    assert len(rows) == sum(len(extractor.columns) for extractor in features.EXTRACTORS.values())
+    for name, unit, between, meaning, source in rows:
+        low, high = (float(number) for number in between.split(" … "))
+        assert low < high, name
+        assert unit, name
+        assert meaning.endswith("."), name
+        assert source, name
+
+
+def test_the_page_in_the_documents_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "features.md"
+    assert page.read_text(encoding="utf-8") == markdown(), "python -m features.declarations > docs/features.md"
 
 
 def test_the_module_writes_the_page() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.base import Description, Stems
-from features.chroma import chord_path
+from features.chroma import MAJOR_PROFILE, chord_path
 from features.harmony import Harmony
 
 SR = 22050
@@ -81,6 +81,39 @@ def test_transposition_leaves_the_descriptor() -> None:
 def test_onset_rate() -> None:
     y = np.concatenate([chord([60, 64, 67], 0.25) * np.exp(-4 * np.arange(int(0.25 * SR)) / SR) for _ in range(24)])
     assert describe(y).values["onset_rate_hz"] == pytest.approx(4, abs=0.3)
+
+
+def tones(levels: dict[int, float], seconds: float) -> np.ndarray:
+    """Sines: amplitude by MIDI number."""
+    t = np.arange(int(seconds * SR)) / SR
+    return 0.1 * sum(a * np.cos(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * t + note) for note, a in levels.items())
+
+
+@pytest.mark.parametrize("n", [1, 3, 12])
+def test_entropy_of_notes_alike(n: int) -> None:
+    found = describe(tones(dict.fromkeys(range(60, 72, 12 // n), 1.0), 5)).values["chroma_entropy"]
+    assert found == pytest.approx(np.log(n) / np.log(12), abs=0.01)
+
+
+def test_a_chroma_that_is_the_profile_fits_it() -> None:
+    values = describe(tones({60 + (i + 2) % 12: weight for i, weight in enumerate(MAJOR_PROFILE)}, 5)).values
+    assert values["key_strength"] > 0.98
+    assert (values["key_pitch_class"], values["mode_is_major"]) == (2, 1)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_chroma_exchanged_at_every_chord(seconds: float) -> None:
+    c_major, d_major = (tones(dict.fromkeys((60 + root, 64 + root, 67 + root), 1.0), seconds) for root in (0, 2))
+    values = describe(np.concatenate([c_major, d_major] * round(8 / seconds))).values
+    assert values["chroma_change_rate_hz"] == pytest.approx(1 / seconds, abs=0.08)
+
+
+def test_contrast_of_noise() -> None:
+    # Power of a bin of noise is exponential: mean level of the upper fifth over that of the lower.
+    level = 10 * np.log10(-np.log1p(-(np.arange(50000) + 0.5) / 50000))
+    truth = level[40000:].mean() - level[:10000].mean()
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * SR)
+    assert describe(noise).values["spectral_contrast_db"] == pytest.approx(truth, abs=1.5)
 
 
 def test_entropy_brightness_flatness_and_contrast() -> None:

@@ -74,6 +74,11 @@ def test_dynamics() -> None:
     assert values["crest_factor_db"] > 12
 
 
+def test_loudness_range_is_the_step_between_two_levels() -> None:
+    y = np.concatenate([sine(1000.0, 20.0, 16000, gain) for gain in (0.1, 0.1 * 10 ** (-15 / 20))])
+    assert describe(np.stack([y, y]), 16000).values["loudness_range_lu"] == pytest.approx(15, abs=1)  # Tech 3342
+
+
 def test_onset_rate() -> None:
     t = np.arange(6 * SR) / SR
     values = describe(noise(6.0) * np.exp(-(t % 0.5) / 0.04)).values

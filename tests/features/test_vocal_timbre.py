@@ -1,16 +1,21 @@
 """Vocal timbre on voices whose answers are known: additive source–filter vowels."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+import scipy.signal
 
 from features.base import Description, Stems
 from features.errors import StemSilent, TooShort
+from features.vocal_columns import LTAS_BANDS_HZ
 from features.vocal_timbre import VocalTimbre
+from features.voice_source import cepstral_peak_prominence_db
 
 SR = 22050
 AH = (700.0, 1220.0, 2600.0, 3500.0)
 EE = (300.0, 2200.0, 2950.0, 3700.0)
-WIDTHS_HZ = (80.0, 100.0, 140.0, 200.0)
+WIDTHS_HZ = (80.0, 100.0, 140.0, 200.0, 250.0)
 
 
 def gain(f: np.ndarray, formants: tuple[float, ...]) -> np.ndarray:
@@ -130,6 +135,122 @@ def test_singers_formant() -> None:
     ring = describe(sung(held(130.0), (600.0, 1000.0, 2700.0, 2950.0))).values["singers_formant_db"]
     plain = describe(sung(held(130.0), (600.0, 1000.0, 2500.0, 3800.0))).values["singers_formant_db"]
     assert ring > plain + 6
+
+
+def harmonics(f0_hz: np.ndarray, level_db: Callable[[float], float], n: int) -> np.ndarray:
+    """Harmonics whose level in dB is a function of their frequency over the mean pitch."""
+    phase = 2 * np.pi * np.cumsum(f0_hz) / SR
+    y = sum(10 ** (level_db(k) / 20) * np.cos(k * phase + k * k) for k in range(1, n + 1))
+    return (0.05 * y).astype(np.float32)
+
+
+def test_centroid_of_two_harmonics_and_of_a_slope() -> None:
+    # Powers 1 and 10^−1.2: the centre lies at their weighted mean.
+    y = harmonics(held(400.0), lambda k: 0.0 if k == 1 else -12.0, 2)
+    share = 10**-1.2 / (1 + 10**-1.2)
+    assert describe(y).values["spectral_centroid_hz"] == pytest.approx(400 * (1 + share), rel=0.02)
+
+
+@pytest.mark.parametrize("ring_db", [-30.0, -12.0])
+def test_singers_formant_is_the_ring_s_level(ring_db: float) -> None:
+    # Harmonics of 150 Hz: up to 1.5 kHz at 0 dB, from 2.4 to 3.6 kHz at the ring's level, else next to nothing.
+    def level(k: float) -> float:
+        return 0.0 if k <= 10 else ring_db if 16 <= k <= 24 else -70.0
+
+    assert describe(harmonics(held(150.0), level, 40)).values["singers_formant_db"] == pytest.approx(ring_db, abs=1)
+
+
+def test_third_octaves_of_a_falling_spectrum() -> None:
+    # Powers of dense harmonics falling 6 dB an octave; a third octave is a third of an octave wide, so bands fall 3.
+    y = harmonics(held(100.0), lambda k: -6 * np.log2(k), 100)
+    values = describe(y).values
+    bands = (500, 630, 800, 1000, 1250, 1600, 2000, 2500, 3150, 4000)
+    edges = 1000 * 2 ** ((np.arange(-3, 8) - 0.5) / 3)
+    lines = 100.0 * np.arange(1, 101)
+    for hz, low, high in zip(bands, edges[:-1], edges[1:], strict=True):
+        power = (1 / low - 1 / high) * 100 / np.sum((100 / lines) ** 2)
+        assert values[f"ltas_{hz}_hz_db"] == pytest.approx(10 * np.log10(power), abs=1), hz
+
+
+def test_third_octaves_of_a_flat_spectrum() -> None:
+    values = describe(harmonics(held(90.0), lambda _: 0.0, 115)).values
+    for i, hz in enumerate(LTAS_BANDS_HZ):
+        width = 1000 * (2 ** ((i - 8.5) / 3) - 2 ** ((i - 9.5) / 3))
+        assert values[f"ltas_{hz}_hz_db"] == pytest.approx(10 * np.log10(width / (115 * 90)), abs=1), hz
+
+
+def test_ripples_ten_times_as_deep_have_a_prominence_20_db_higher() -> None:
+    f = np.arange(1025) * (SR / 2048)
+    f0 = np.array([210.0], np.float32)
+
+    def prominence(depth_db: float) -> float:
+        texture = np.random.default_rng(2).normal(0, 0.05, f.size)
+        level = -30 * f / 11025 + depth_db * np.cos(2 * np.pi * f / 210) + texture
+        return float(cepstral_peak_prominence_db((10 ** (level / 10)).astype(np.float32)[None], f0, SR)[0])
+
+    assert prominence(10.0) - prominence(1.0) == pytest.approx(20, abs=1)
+
+
+def test_pitch_and_tessitura_in_semitones() -> None:
+    t = np.linspace(0, 1, 6 * SR)
+    values = describe(sung(220 * 2 ** (t - 0.5))).values
+    assert values["f0_median_midi"] == pytest.approx(57, abs=0.1)
+    assert values["tessitura_low_hz"] == pytest.approx(220 * 2**-0.25, rel=0.01)
+    assert values["tessitura_high_hz"] == pytest.approx(220 * 2**0.25, rel=0.01)
+    assert values["tessitura_semitones"] == pytest.approx(6, abs=0.15)
+
+
+def test_fifth_formant() -> None:
+    t = np.linspace(-0.5, 0.5, 2 * SR)
+    values = describe(sung(110 * 2 ** (t / 4), (*AH, 4500.0))).values
+    assert [values[f"f{i}_hz"] for i in range(1, 6)] == pytest.approx((*AH, 4500.0), rel=0.1)
+
+
+def test_melisma() -> None:
+    # Four sounds of three notes each, and four of one: two steps in each of the first, none in the others.
+    melody = np.concatenate([held(f, 0.25) for f in (220.0, 262.0, 294.0)])
+    rest = np.zeros(int(0.2 * SR), np.float32)
+    parts = [part for _ in range(4) for part in (sung(melody), rest, sung(held(247.0, 0.5)), rest)]
+    values = describe(np.concatenate(parts)).values
+    assert values["melisma_rate_hz"] == pytest.approx(8 / (4 * 1.25), rel=0.1)
+    syllabic = [part for f in (220.0, 262.0, 294.0, 247.0) for part in (sung(held(f, 0.4)), rest)]
+    assert describe(np.concatenate(syllabic)).values["melisma_rate_hz"] == 0
+
+
+def uneven(f0_hz: np.ndarray | float, jitter: float, shimmer: float, seed: int = 4) -> tuple[np.ndarray, float, float]:
+    """A vowel whose periods and their amplitudes vary, and both three-point quotients in percent."""
+    rng = np.random.default_rng(seed)
+    n, rate = 600, 8 * SR
+    periods = rate / (f0_hz * np.ones(n)) * (1 + jitter * rng.standard_normal(n))
+    at = np.cumsum(np.round(periods).astype(int))
+    amplitudes = 1 + shimmer * rng.standard_normal(n)
+    pulses = np.zeros(at[-1] + rate // 50)
+    pulses[at] = amplitudes
+    for centre, width in ((700, 300.0), (1220, 300.0), (2600, 350.0)):
+        radius, angle = np.exp(-np.pi * width / rate), 2 * np.pi * centre / rate
+        pulses = scipy.signal.lfilter([1 - radius], [1, -2 * radius * np.cos(angle), radius**2], pulses)
+    y = scipy.signal.resample_poly(pulses, 1, 8)
+
+    def quotient(x: np.ndarray) -> float:
+        return 100 * float(np.mean(np.abs(x[1:-1] - (x[:-2] + x[1:-1] + x[2:]) / 3)) / x.mean())
+
+    return (0.3 * y / np.abs(y).max()).astype(np.float32), quotient(np.diff(at).astype(float)), quotient(amplitudes)
+
+
+@pytest.mark.parametrize("f0_hz", [120.0, 220.0])
+@pytest.mark.parametrize(("jitter", "shimmer"), [(0.01, 0.0), (0.02, 0.0), (0.0, 0.05), (0.0, 0.15)])
+def test_jitter_and_shimmer(f0_hz: float, jitter: float, shimmer: float) -> None:
+    y, jitter_percent, shimmer_percent = uneven(f0_hz, jitter, shimmer)
+    values = describe(y).values
+    assert values["jitter_percent"] == pytest.approx(jitter_percent, rel=0.15, abs=0.05)
+    if not jitter:
+        assert values["shimmer_percent"] == pytest.approx(shimmer_percent, rel=0.1)
+
+
+def test_vibrato_is_no_jitter() -> None:
+    t = np.arange(600) / 220
+    vibrating = uneven(220 * 2 ** (60 / 1200 * np.sin(2 * np.pi * 5.5 * t)), 0, 0)[0]
+    assert describe(vibrating).values["jitter_percent"] < 0.2
 
 
 def test_notes_attacks_and_levels() -> None:
