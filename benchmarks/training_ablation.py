@@ -1,6 +1,6 @@
 """What each augmentation and each source of data is worth: short runs of equal length, each without one of them.
 
-`python -m benchmarks.training_ablation --data DATA [--config NAME] [--fold N] [--steps N] [--width X] [--out FILE]`
+`python -m benchmarks.training_ablation --data DATA [--config NAME] [--fold N] [--steps N] [--out FILE]`
 
 All runs begin with the same weights, see as many mixes, and are judged on the same songs by artists that none of them
 learned from (`separation.training.sources.split_songs`). A narrower network learns faster and shows the same. The
@@ -53,7 +53,7 @@ def variants(config: TrainConfig, songs: Sequence[Song], seeds: int) -> Iterator
             yield f"without {source.path}", config, rest
 
 
-def narrowed(config: TrainConfig, width: float, steps: int, fold: int) -> TrainConfig:
+def narrowed(config: TrainConfig, width: float, steps: int, batch_size: int, fold: int) -> TrainConfig:
     """Return a short run with a narrower network that validates, once, on a fold of the artists."""
     if not isinstance(config.network, UNetConfig):
         raise SystemExit(f"{config.name} has no network of ours to make narrower")
@@ -62,6 +62,7 @@ def narrowed(config: TrainConfig, width: float, steps: int, fold: int) -> TrainC
         config,
         network=network,
         steps=steps,
+        batch_size=batch_size,
         validate_every=steps,
         warmup_steps=min(config.warmup_steps, steps // 5),
         init="",
@@ -86,12 +87,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--config", default="mir-4s")
     parser.add_argument("--fold", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=250)
-    parser.add_argument("--width", type=float, default=0.5)
+    parser.add_argument("--steps", type=int, default=350)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--seeds", type=int, default=1, help="further seeds of the whole recipe: what chance does")
     parser.add_argument("--out", type=Path, help="JSON file of all rows, written after every run")
     arguments = parser.parse_args()
-    config = narrowed(load_config(find_config(arguments.config)), arguments.width, arguments.steps, arguments.fold)
+    whole_run = load_config(find_config(arguments.config))
+    config = narrowed(whole_run, arguments.width, arguments.steps, arguments.batch, arguments.fold)
     songs = [s for i, source in enumerate(config.sources) for s in load_songs(source, i, arguments.data, config)]
     learned, judged = split_songs(songs, config)
     print(f"{len(learned)} songs to learn from, {len(judged)} by other artists to be judged by, {config.steps} steps")
