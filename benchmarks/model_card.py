@@ -51,24 +51,26 @@ def scores(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def leakage(separator: Separator, tracks: Sequence[Track]) -> dict[str, dict[str, float]]:
-    """Level of each stem under mixtures without it, in dB: median, the worst tenth, and the worst."""
-    levels: dict[str, list[float]] = {stem: [] for stem in separator.stems}
-    for track in tracks:
+def leakage(separator: Separator, tracks: Sequence[Track]) -> NDArray[np.float64]:
+    """Level of each stem under mixtures without it, ``(n_tracks, n_stems)`` in dB; NaN where nothing is left."""
+    levels = np.full((len(tracks), len(separator.stems)), np.nan)
+    for row, track in zip(levels, tracks, strict=True):
         truth, sr = track.load()
-        for stem in separator.stems:
+        for column, stem in enumerate(separator.stems):
             rest = np.stack([y for name, y in truth.items() if name != stem]).sum(axis=0)
             if not rest.any():
                 continue
             left = separator.separate(rest, sr)[stem]
-            levels[stem].append(10.0 * np.log10((np.mean(left**2) + 1e-12) / np.mean(rest**2)))
+            row[column] = 10.0 * np.log10((np.mean(left**2) + 1e-12) / np.mean(rest**2))
+    return levels
+
+
+def worst(stems: Sequence[str], levels: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+    """Median, worst tenth and worst of each stem's `leakage`, in dB."""
+    median, tenth, most = np.nanpercentile(levels, [50, 90, 100], axis=0).round(1).tolist()
     return {
-        stem: {
-            "median_db": round(float(np.median(found)), 1),
-            "worst_tenth_db": round(float(np.percentile(found, 90)), 1),
-            "worst_db": round(float(np.max(found)), 1),
-        }
-        for stem, found in levels.items()
+        stem: {"median_db": a, "worst_tenth_db": b, "worst_db": c}
+        for stem, a, b, c in zip(stems, median, tenth, most, strict=True)
     }
 
 
@@ -130,14 +132,16 @@ def main() -> None:
     tracks = find_tracks(folder, split="valid")
     own = evaluate(separator, tracks, model=str(arguments.model), dither=True)
     low, high = own.mean_sdr_interval()
+    every = find_tracks(folder)
+    levels = leakage(separator, every)
     card: dict[str, Any] = {
         "date": date.today().isoformat(),
         "measured_on": f"{len(tracks)} validation tracks of the MUSDB18 previews; BSS Eval v4, medians, dithered",
         "mean_sdr_db": {"mean": round(own.mean_sdr, 2), "low_95": round(low, 2), "high_95": round(high, 2)},
         **{f"{metric}_db": table for metric, table in scores(own).items()},
         "baselines_sdr_db": {},
-        "leakage": leakage(separator, find_tracks(folder)),
-        "leakage_validation": leakage(separator, tracks),
+        "leakage": worst(separator.stems, levels),
+        "leakage_validation": worst(separator.stems, levels[[track.split == "valid" for track in every]]),
     }
     for name in BASELINES:
         found = evaluate(baseline(name, folder), tracks, model=name, dither=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -11,8 +9,9 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from indexes.base import NO_ID, Index, Neighbours
-from indexes.errors import IndexDamaged, VectorsInvalid
+from indexes.base import NO_ID, Index, Neighbours, refuse_absent
+from indexes.errors import IndexDamaged
+from indexes.files import read_faiss
 from indexes.manifest import REBUILD
 
 Places = NDArray[np.int64]
@@ -82,9 +81,7 @@ class ApproximateIndex(Index):
         """
         wanted = np.atleast_1d(np.asarray(ids, dtype=np.int64))
         places = self._places(wanted)
-        absent = wanted[places < 0]
-        if len(absent):
-            raise VectorsInvalid(f"no vector under {len(absent)} of these ids, {absent[0]} among them")
+        refuse_absent(wanted[places < 0])
         return self._matrix()[places]
 
     def tune(self) -> None:
@@ -127,12 +124,7 @@ class ApproximateIndex(Index):
         """
         import faiss
 
-        try:
-            loaded = faiss.read_index(str(path), cls._reading_flags())
-        except RuntimeError as error:
-            if not path.exists():
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
-            raise IndexDamaged(f"{path} is no FAISS index; {REBUILD}") from error
+        loaded = read_faiss(path, cls._reading_flags())
         if type(loaded) is not faiss.IndexIDMap or not cls._ours(faiss.downcast_index(loaded.index)):
             raise IndexDamaged(f"{path} is no {cls.kind} index; {REBUILD}")
         index = cls(int(loaded.d))

@@ -94,9 +94,7 @@ class Index(ABC):
             Where an id is not here.
         """
         numbers = np.unique(np.asarray(ids, dtype=np.int64))
-        absent = numbers[~np.isin(numbers, self.ids)]
-        if len(absent):
-            raise VectorsInvalid(f"no vector under {len(absent)} of these ids, {absent[0]} among them")
+        refuse_absent(numbers[~np.isin(numbers, self.ids)])
         if len(numbers):
             self._remove(numbers)
 
@@ -215,6 +213,18 @@ class Index(ABC):
         exhaustive: bool,
     ) -> Neighbours:
         """Search with checked arguments; there is at least one vector, and `k` ≤ their count."""
+
+
+def refuse_absent(ids: NDArray[np.int64]) -> None:
+    """Say that these ids have no vector, where there are any.
+
+    Raises
+    ------
+    VectorsInvalid
+        Where there are.
+    """
+    if len(ids):
+        raise VectorsInvalid(f"no vector under {len(ids)} of these ids, {ids[0]} among them")
 
 
 def _ids(ids: ArrayLike | None) -> NDArray[np.int64] | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from indexes.base import Index, Neighbours
-from indexes.errors import IndexDamaged, VectorsInvalid
+from indexes.base import Index, Neighbours, refuse_absent
+from indexes.errors import IndexDamaged
+from indexes.files import read_faiss
 from indexes.manifest import REBUILD
 
 
@@ -59,9 +58,7 @@ class ExactIndex(Index):
         """
         wanted = np.atleast_1d(np.asarray(ids, dtype=np.int64))
         held = self.ids
-        absent = wanted[~np.isin(wanted, held)]
-        if len(absent):
-            raise VectorsInvalid(f"no vector under {len(absent)} of these ids, {absent[0]} among them")
+        refuse_absent(wanted[~np.isin(wanted, held)])
         if np.array_equal(wanted, held):
             flat = self._index.index.reconstruct_n(0, len(self))
         else:
@@ -90,12 +87,7 @@ class ExactIndex(Index):
         """
         import faiss
 
-        try:
-            loaded = faiss.read_index(str(path))
-        except RuntimeError as error:
-            if not path.exists():
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
-            raise IndexDamaged(f"{path} is no FAISS index; {REBUILD}") from error
+        loaded = read_faiss(path)
         inner = faiss.downcast_index(loaded.index) if isinstance(loaded, faiss.IndexIDMap2) else None
         if not isinstance(inner, faiss.IndexFlatIP):
             raise IndexDamaged(f"{path} is no exact inner-product index; {REBUILD}")

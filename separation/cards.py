@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from separation.errors import ConfigInvalid
+from separation.tables import read_table
 
 METRICS = "metrics.json"
 """File of a run folder with where the run stands: step, best step, SDR by stem, seconds, versions."""
@@ -23,7 +23,7 @@ def read_card(description: Path) -> dict[str, Any]:
     ConfigInvalid
         Where the file is no JSON, or its card no table.
     """
-    card = _read(description).get("card", {})
+    card = read_table(description).get("card", {})
     if not isinstance(card, dict):
         raise ConfigInvalid(f"{description}: `card` must be a table, got {type(card).__name__}")
     return card
@@ -38,14 +38,4 @@ def read_run(folder: Path) -> dict[str, Any]:
         Where the file is damaged.
     """
     path = folder / METRICS
-    return _read(path) if path.is_file() else {}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigInvalid(f"{path} is no JSON: {error}") from error
-    if not isinstance(table, dict):
-        raise ConfigInvalid(f"{path} must be a table, got {type(table).__name__}")
-    return table
+    return read_table(path) if path.is_file() else {}

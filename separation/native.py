@@ -15,6 +15,7 @@ from separation.bands import Bands
 from separation.checksum import sha256
 from separation.errors import ConfigInvalid, WeightsDamaged
 from separation.frontend import network_input
+from separation.publishing import write_text
 from separation.roles import check_roles, check_stems
 from separation.spectrogram import Spectrum, Stft
 from separation.spleeter.config import FAMILY, SpleeterSpec
@@ -209,9 +210,7 @@ def write_roles(description: Path, stems: Sequence[str], roles: Mapping[str, str
     check_roles(stems, roles)
     table = json.loads(description.read_text(encoding="utf-8"))
     table["roles"] = roles
-    temporary = description.with_name(f".{description.stem}.tmp.json")
-    temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(description)
+    write_text(description, json.dumps(table, indent=1) + "\n")
 
 
 def save_weights(model: keras.Model, spec: ModelSpec | SpleeterSpec, folder: Path) -> Path:
@@ -223,9 +222,7 @@ def save_weights(model: keras.Model, spec: ModelSpec | SpleeterSpec, folder: Pat
     np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     description = {**spec.to_dict(), "sha256": sha256(temporary)}
     temporary.replace(path)
-    temporary = folder / f".{spec.name}.tmp.json"
-    temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path.with_suffix(".json"))
+    write_text(path.with_suffix(".json"), json.dumps(description, indent=1) + "\n")
     return path
 
 

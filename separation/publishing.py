@@ -19,6 +19,13 @@ def unfinished_name(target: Path) -> Path:
     return target.with_name(f".{os.getpid()}-{os.urandom(4).hex()}{UNFINISHED}")
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a file in UTF-8, all of it or nothing."""
+    temporary = unfinished_name(target)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(target)
+
+
 @contextmanager
 def scratch_folder(beside: Path) -> Iterator[Path]:
     """Make a hidden folder in `beside` for what is thrown away when the block ends."""

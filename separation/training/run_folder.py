@@ -11,16 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from separation.cards import METRICS
 from separation.errors import ConfigInvalid, RunBusy
-from separation.publishing import sweep, unfinished_name
+from separation.publishing import sweep, unfinished_name, write_text
+from separation.tables import read_table
 from separation.training.config import TrainConfig
 from separation.training.curves import draw
 from separation.training.events import EventFile
 
-TAKEN = ("config", "data", "metrics")
+TAKEN = ("checkpoint", "config", "data", "metrics")
 """Names whose descriptions would overwrite files of the run itself."""
 CHECKPOINT = "checkpoint.npz"
 ROWS = "metrics.jsonl"
+ADVICE = "give a new run folder"
 SHOWN = 5
 """Differences that a message lists."""
 
@@ -92,7 +95,7 @@ class RunFolder:
         """
         path = self.path / "data.json"
         if path.is_file() and self.checkpoint.is_file():
-            before = _read(path).get("sha256", {})
+            before = read_table(path, ADVICE).get("sha256", {})
             changed = _differences(before, data["sha256"])
             if changed:
                 raise ConfigInvalid(
@@ -105,7 +108,7 @@ class RunFolder:
 
     def summarise(self, summary: Mapping[str, Any]) -> None:
         """Write ``metrics.json`` and draw ``curves.png`` from the rows so far."""
-        self._write(self.path / "metrics.json", summary)
+        self._write(self.path / METRICS, summary)
         temporary = unfinished_name(self.path / "curves.png")
         draw(_rows(self.path / ROWS), temporary, str(self._wanted["name"]))
         temporary.replace(self.path / "curves.png")
@@ -115,16 +118,14 @@ class RunFolder:
         path = self.path / ROWS
         if path.is_file():
             kept = [row for row in _rows(path) if row["step"] <= step]
-            temporary = unfinished_name(path)
-            temporary.write_text("".join(_line(row) for row in kept), encoding="utf-8")
-            temporary.replace(path)
+            write_text(path, "".join(_line(row) for row in kept))
         return RunLog(path.open("a", encoding="utf-8"), EventFile(self.path / "tensorboard", step))
 
     def _check_config(self) -> None:
         path = self.path / "config.json"
         if not path.is_file():
             return
-        before = _read(path)
+        before = read_table(path, ADVICE)
         changed = _differences({**before, "steps": 0}, {**self._wanted, "steps": 0})
         if changed:
             raise ConfigInvalid(
@@ -133,9 +134,7 @@ class RunFolder:
             )
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
-        temporary = unfinished_name(path)
-        temporary.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
 
 
 class RunLog:
@@ -176,16 +175,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return rows
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigInvalid(f"{path} is no JSON ({error}); give a new run folder") from error
-    if not isinstance(table, dict):
-        raise ConfigInvalid(f"{path} does not describe a run; give a new run folder")
-    return table
 
 
 def _differences(before: object, now: object, where: str = "") -> list[str]:

@@ -147,9 +147,11 @@ def _place(source: Source, data: Path) -> Path:
 
 def _rows(folder: Path) -> list[dict[str, str]]:
     manifest = folder / "manifest.csv"
-    if not manifest.is_file():
-        return []
-    with manifest.open(encoding="utf-8", newline="") as lines:
+    return _table(manifest) if manifest.is_file() else []
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
 
@@ -223,9 +225,7 @@ def _voices(source: Source, folder: Path, wanted: Sequence[str]) -> list[_Found]
 
 def _listed(table: Path, stems: Sequence[str]) -> list[Path]:
     """Return the files that Spleeter's table names for these stems."""
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    return [table.parent / row[f"{stem}_path"] for row in rows for stem in stems if row.get(f"{stem}_path")]
+    return [table.parent / row[f"{stem}_path"] for row in _table(table) for stem in stems if row.get(f"{stem}_path")]
 
 
 def _spleeter_csv(source: Source, table: Path, wanted: Sequence[str]) -> list[_Found]:

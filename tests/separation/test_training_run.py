@@ -106,7 +106,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
         Run(config(), run, data).train()
 
 
-@pytest.mark.parametrize("name", ["config", "a/b", "../out", ".hidden"])
+@pytest.mark.parametrize("name", ["config", "checkpoint", "a/b", "../out", ".hidden"])
 def test_names_that_would_overwrite_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="plain word"):
         Run(config(name=name), tmp_path, tmp_path)
