@@ -27,10 +27,10 @@ from benchmarks.drums.fit import add_corpus_options, scores_of
 from benchmarks.drums.groove import beats
 from benchmarks.drums.held_out import essentia_tempo, without_drummer
 from benchmarks.drums.render import missing
+from mir.retrieval.scores import interval
 
 TOLERANCE = 0.04
 RELATED = (1.0, 2.0, 1 / 2, 3.0, 1 / 3)
-N_RESAMPLED = 2000
 
 Doubles = NDArray[np.float64]
 
@@ -67,17 +67,6 @@ def right(estimates: Doubles, bpm: Doubles, factors: Sequence[float] = (1.0,)) -
     ratio = estimates[:, None] / bpm[:, None] / np.asarray(factors)
     hits: Doubles = (np.abs(ratio - 1) < TOLERANCE).any(axis=1).astype(np.float64)
     return hits
-
-
-def interval(hits: Doubles, players: NDArray[np.str_]) -> tuple[float, float]:
-    """95 % interval of the mean, drummers drawn with replacement."""
-    rng = np.random.default_rng(0)
-    names = np.unique(players)
-    sums = np.array([hits[players == name].sum() for name in names])
-    counts = np.array([(players == name).sum() for name in names])
-    drawn = rng.integers(0, names.size, (N_RESAMPLED, names.size))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def show(estimates: dict[str, Doubles], bpm: Doubles, players: NDArray[np.str_], drummers: Sequence[str]) -> None:

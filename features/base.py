@@ -117,6 +117,8 @@ class Extractor(ABC):
     instrument: ClassVar[str]
     version: ClassVar[int]
     stems: ClassVar[tuple[str, ...]]
+    if_there: ClassVar[tuple[str, ...]] = ()
+    """Stems that some columns read where they are there: without them those are NaN, and nothing else changes."""
     columns: ClassVar[tuple[Column, ...]]
     descriptor_names: ClassVar[tuple[str, ...]]
     shortest_s: ClassVar[float] = 1.0

@@ -1,4 +1,4 @@
-"""How the bass moves: its register, intervals, note lengths and tone."""
+"""How the bass moves: its register, intervals, note lengths and tone, and how it goes with the kick."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.base import Column, Description, Extractor, Stems
+from features.bass_kick import bass_onsets, kick_lock, kicks_of
 from features.bass_notes import HOP_S, PITCH_SR, BassNotes, count_slides, find_notes
 from features.onsets import (
     BAND_EDGES_HZ,
@@ -68,6 +69,11 @@ _COLUMNS = (
     ),
     Column("spectral_centroid_hz", "Hz", 45, 9900, "Large for a bright or noisy tone.", _OWN),
     Column("level_range_db", "dB", 0, 60, "From soft to loud sounding moments: 10th to 90th percentile.", _OWN),
+    Column(
+        "kick_lock", "1", -1, 1,
+        "Share of the attack that comes with a kick, chance taken out: 1 all, 0 chance; empty without drums.",
+        "Kistler, Gerstner, van Hemmen, Neural Computation 9, 1997",
+    ),
 )  # fmt: skip
 
 _DESCRIPTOR = (
@@ -86,13 +92,14 @@ class BassLine(Extractor):
 
     space: ClassVar[str] = "bass_line"
     instrument: ClassVar[str] = "bass"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     stems: ClassVar[tuple[str, ...]] = ("bass", "mixture")
+    if_there: ClassVar[tuple[str, ...]] = ("drums",)
     columns: ClassVar[tuple[Column, ...]] = _COLUMNS
     descriptor_names: ClassVar[tuple[str, ...]] = _DESCRIPTOR
 
     def describe(self, stems: Stems) -> Description:
-        """Measure the bass stem.
+        """Measure the bass stem, and the drums' kick where there are drums.
 
         Raises
         ------
@@ -102,7 +109,12 @@ class BassLine(Extractor):
         curves = onset_curves(stems.mono("bass", ONSET_SR))
         onsets = find_onsets(curves, threshold=0.06, wait_s=0.06)
         notes = find_notes(stems.mono("bass", PITCH_SR), onsets)
-        values = {**_register(notes), **_line(notes, stems.duration_s), **_tone(curves, notes)}
+        values = {
+            **_register(notes),
+            **_line(notes, stems.duration_s),
+            **_tone(curves, notes),
+            "kick_lock": kick_lock(*bass_onsets(curves), kicks_of(stems), stems.duration_s),
+        }
         return Description(values, _descriptor(curves, onsets, notes, values))
 
 

@@ -21,11 +21,12 @@ def markdown() -> str:
 def _space(extractor: Extractor) -> str:
     """One space: its summary, what it reads, and its columns."""
     stems = ", ".join(f"`{stem}`" for stem in extractor.stems)
+    more = "".join(f", and `{stem}` where it is there" for stem in extractor.if_there)
     summary = (type(extractor).__doc__ or "").strip().splitlines()[0]
     lines = [
         f"## {extractor.space}",
         "",
-        f"{summary} Asked for with `--by {extractor.instrument}`; reads {stems} (the first decides silence); "
+        f"{summary} Asked for with `--by {extractor.instrument}`; reads {stems} (the first decides silence){more}; "
         f"version {extractor.version}; {extractor.embedding_size} numbers in the embedding.",
         "",
         "| column | unit | range | meaning | source |",

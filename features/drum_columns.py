@@ -31,6 +31,7 @@ DRUM_COLUMNS = (
     Column("kick_rate_hz", "Hz", 0, 35, "Kick strokes a second.", _OWN),
     Column("snare_rate_hz", "Hz", 0, 35, "Snare strokes a second.", _OWN),
     Column("hats_rate_hz", "Hz", 0, 35, "Hi-hat and cymbal strokes a second.", _OWN),
+    Column("toms_rate_hz", "Hz", 0, 35, "Tom strokes a second.", _OWN),
     Column("onsets_per_beat", "1", 0, 40, "Strokes a beat: large where the beat is finely divided.", _OWN),
     Column(
         "four_on_the_floor", "1", 0, 1,
@@ -76,10 +77,10 @@ DRUM_COLUMNS = (
 
 DRUM_DESCRIPTOR_NAMES = (
     *(f"tempo_{i}" for i in range(N_TEMPO_CODES)),
-    *(f"{drum}_step_{i:02d}" for drum in DRUMS for i in range(1, 17)),
+    *(f"{drum}_step_{i:02d}" for drum in DRUMS[:3] for i in range(1, 17)),
     *(f"{what}_lag_{i}" for what in ("onset", "kick") for i in range(len(SUBDIVISIONS))),
     *(f"scale_{i}" for i in range(1, N_SCALES + 1)),
-    "onset_rate", "kick_rate", "snare_rate", "hats_rate",
+    "onset_rate", "kick_rate", "snare_rate", "hats_rate", "toms_rate",
     "four_on_the_floor", "backbeat", "offbeat_hats", "syncopation", "kick_syncopation", "swing", "sixteenth_swing",
     "repetition", "pulse_clarity", "microtiming", "accents", "ghost_notes",
     *(f"band_{i}" for i in range(6)),

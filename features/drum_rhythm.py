@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from features.base import Column, Description, Extractor, Samples, Stems
 from features.drum_columns import DRUM_COLUMNS, DRUM_DESCRIPTOR_NAMES, N_SCALES, N_TEMPO_CODES, SUBDIVISIONS
-from features.drum_voices import drum_probabilities
+from features.drum_voices import DRUMS, VOICES, Voices, drum_probabilities
 from features.grid import Grid, lay_on_grid, syncopation
+from features.metre import METRE, Bars, Metre, choose_bars, hearings
 from features.onsets import (
     BAND_EDGES_HZ,
     FRAME_RATE_HZ,
@@ -33,17 +34,39 @@ from features.tempo import (
     estimate_tempo,
     rhythm_curves,
     scale_transform,
-    steady_beats,
-    track_beats,
 )
+from features.tempo_weights import WEIGHTS
 
 FEWEST_ONSETS = 4
-_HIGH_BANDS = slice(13, None)  # 3.2 kHz and up: hats and sticks
+HIGH_BANDS = slice(13, None)  # 3.2 kHz and up: hats and sticks
 _PLAYED = 0.5
 _EDGES = np.asarray(BAND_EDGES_HZ, dtype=np.float64)
 _CENTRES_HZ = np.sqrt(_EDGES[:-1] * _EDGES[1:])
 _TIMBRE_BANDS = np.array([0, 3, 6, 9, 12, 15])  # each group is three bands, about an octave and a half
 _GHOST_DB = -12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """All weights that a fit makes.
+
+    Parameters
+    ----------
+    voices
+        Which drum a stroke is: `features.drum_voices`.
+    tempo
+        What speaks for a tempo: `features.tempo`.
+    metre
+        What speaks for a bar: `features.metre`.
+    """
+
+    voices: Voices
+    tempo: Doubles
+    metre: Metre
+
+
+LEARNED = Learned(VOICES, WEIGHTS, METRE)
+"""The weights that ship."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +78,15 @@ class DrumAnalysis:
     curves, onsets
         Band energies, and the onsets in them.
     drums
-        Probability of kick, snare and hats at each onset, shape ``(3, n_onsets)``.
+        Probability of each of `features.drum_voices.DRUMS` at each onset, shape ``(4, n_onsets)``.
     autocorrelations
-        Of everything, kick, snare and hats, shape ``(4, n_lags)``.
+        Of everything, then of each drum, shape ``(5, n_lags)``.
     tempo
-        Estimate, before the beats made it finer.
-    beat_times
-        Beats in seconds.
-    bpm
-        Tempo of those beats.
+        What speaks for which tempo.
+    bars
+        Beats and bars.
     grid
-        Onsets on sixteenths.
+        Onsets on their sixteenths.
     """
 
     curves: OnsetCurves
@@ -73,18 +94,19 @@ class DrumAnalysis:
     drums: Floats
     autocorrelations: Doubles
     tempo: Tempo
-    beat_times: Doubles
-    bpm: float
+    bars: Bars
     grid: Grid
 
 
-def analyse_drums(y: Samples) -> DrumAnalysis | None:
+def analyse_drums(y: Samples, learned: Learned = LEARNED) -> DrumAnalysis | None:
     """Find strokes, tempo, beats and bars of a drum stem.
 
     Parameters
     ----------
     y
         Mono signal at `features.onsets.ONSET_SR`, shape ``(n_samples,)``.
+    learned
+        Other weights than those that ship, for evaluation.
 
     Returns
     -------
@@ -100,20 +122,18 @@ def analyse_drums(y: Samples) -> DrumAnalysis | None:
     onsets = find_onsets(curves)
     if len(onsets) < FEWEST_ONSETS:
         return None
-    drums = drum_probabilities(onsets)
+    drums = drum_probabilities(onsets, learned.voices)
     rows = rhythm_curves(curves, onsets, drums)
     lags = np.stack([autocorrelation(row) for row in rows])
     duration_s = curves.n_frames / FRAME_RATE_HZ
-    tempo = estimate_tempo(lags, np.concatenate([[len(onsets)], drums.sum(axis=1)]) / duration_s)
-    # Kick and snare carry the beat; hats and ghost notes fill it.
-    beats = track_beats(rows[0] + 2 * rows[1] + 2 * rows[2], tempo.bpm)
-    if beats.size < 2:
+    tempo = estimate_tempo(lags, np.concatenate([[len(onsets)], drums.sum(axis=1)]) / duration_s, learned.tempo)
+    fine = times_in_bands(curves, onsets, HIGH_BANDS)
+    heard = hearings(rows, onsets, fine, drums, tempo)
+    if not heard:
         return None
-    beats = steady_beats(beats, onsets.times_s, tempo.bpm)
-    bpm = _bpm_of(beats, tempo.bpm)
-    fine = times_in_bands(curves, onsets, _HIGH_BANDS)
-    grid = lay_on_grid(onsets.times_s, fine, drums, onsets.strength, beats)
-    return DrumAnalysis(curves, onsets, drums, lags, tempo, beats, bpm, grid)
+    bars = choose_bars(heard, learned.metre)
+    grid = lay_on_grid(onsets, fine, drums, bars.beat_times, bars.first)
+    return DrumAnalysis(curves, onsets, drums, lags, tempo, bars, grid)
 
 
 class DrumRhythm(Extractor):
@@ -121,7 +141,7 @@ class DrumRhythm(Extractor):
 
     space: ClassVar[str] = "drum_rhythm"
     instrument: ClassVar[str] = "drums"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     stems: ClassVar[tuple[str, ...]] = ("drums", "mixture")
     columns: ClassVar[tuple[Column, ...]] = DRUM_COLUMNS
     descriptor_names: ClassVar[tuple[str, ...]] = DRUM_DESCRIPTOR_NAMES
@@ -139,13 +159,16 @@ class DrumRhythm(Extractor):
             values = dict.fromkeys((column.name for column in DRUM_COLUMNS), math.nan)
             values["level_re_mixture_db"] = _level_re_mixture_db(stems)
             return Description(values, np.zeros(self.embedding_size, dtype=np.float32))
-        values = {
-            **_speed(analysis),
-            **_style(analysis),
-            **_touch(analysis),
-            "level_re_mixture_db": _level_re_mixture_db(stems),
-        }
-        return Description(values, _descriptor(analysis, values))
+        description = describe_rhythm(analysis)
+        return Description(
+            {**description.values, "level_re_mixture_db": _level_re_mixture_db(stems)}, description.descriptor
+        )
+
+
+def describe_rhythm(analysis: DrumAnalysis) -> Description:
+    """Sum an analysis up: all columns but the drums' level against the mixture's, and the descriptor."""
+    values = {**_speed(analysis), **_style(analysis), **_touch(analysis)}
+    return Description(values, _descriptor(analysis, values))
 
 
 def _speed(a: DrumAnalysis) -> dict[str, float]:
@@ -153,18 +176,19 @@ def _speed(a: DrumAnalysis) -> dict[str, float]:
     duration_s = a.curves.n_frames / FRAME_RATE_HZ
     everything = a.autocorrelations[0]
     pulses = everything[round(0.25 * CURVE_RATE_HZ) : round(2.0 * CURVE_RATE_HZ)]
-    bars = a.beat_times[4:] - a.beat_times[:-4]
+    bars = a.bars.beat_times[4:] - a.bars.beat_times[:-4]
     played = a.drums > _PLAYED
     return {
-        "tempo_bpm": a.bpm,
-        "tempo_confidence": a.tempo.confidence,
+        "tempo_bpm": a.bars.bpm,
+        "tempo_confidence": a.tempo.confidence(a.bars.bpm),
         "tempo_variation_percent": 100 * float(np.std(bars) / np.mean(bars)) if bars.size >= 4 else math.nan,
         "pulse_clarity": float(np.clip(pulses.max(initial=0), 0, 1)),
         "onset_rate_hz": len(a.onsets) / duration_s,
         "kick_rate_hz": float(played[0].sum()) / duration_s,
         "snare_rate_hz": float(played[1].sum()) / duration_s,
         "hats_rate_hz": float(played[2].sum()) / duration_s,
-        "onsets_per_beat": len(a.onsets) / duration_s * 60 / a.bpm,
+        "toms_rate_hz": float(played[3].sum()) / duration_s,
+        "onsets_per_beat": len(a.onsets) / duration_s * 60 / a.bars.bpm,
     }
 
 
@@ -228,7 +252,7 @@ def _descriptor(a: DrumAnalysis, values: dict[str, float]) -> Floats:
     def number(name: str, otherwise: float) -> float:
         return values[name] if math.isfinite(values[name]) else otherwise
 
-    rates = [math.log2(1 + values[name]) for name in ("onset_rate_hz", "kick_rate_hz", "snare_rate_hz", "hats_rate_hz")]
+    rates = [math.log2(1 + values[f"{what}_rate_hz"]) for what in ("onset", *DRUMS)]
     style = [
         number("four_on_the_floor", 0),
         number("backbeat_strength", 0),
@@ -243,7 +267,7 @@ def _descriptor(a: DrumAnalysis, values: dict[str, float]) -> Floats:
         values["accent_range_db"] / 20,
         number("ghost_note_ratio", 0),
     ]
-    beat_lags = np.asarray(SUBDIVISIONS) * 60 / a.bpm * CURVE_RATE_HZ
+    beat_lags = np.asarray(SUBDIVISIONS) * 60 / a.bars.bpm * CURVE_RATE_HZ
     frames = np.arange(a.autocorrelations.shape[1])
     metre = [np.interp(beat_lags, frames, row, right=0.0) for row in a.autocorrelations[:2]]
     groups = np.add.reduceat(a.onsets.level.mean(axis=0), _TIMBRE_BANDS) / 3
@@ -266,20 +290,12 @@ def _tempo_code(a: DrumAnalysis) -> Doubles:
     Shape ``(N_TEMPO_CODES,)``; what the estimate doubted is spread as it doubted.
     """
     centres = np.linspace(math.log2(50), math.log2(200), N_TEMPO_CODES)
-    tempi = np.concatenate([[math.log2(a.bpm)], np.log2(TEMPI_BPM)])
+    tempi = np.concatenate([[math.log2(a.bars.bpm)], np.log2(TEMPI_BPM)])
     weight = np.concatenate([[0.7], 0.3 * a.tempo.probabilities])
     code = np.zeros(N_TEMPO_CODES)
     for octave, share in ((0, 1.0), (-1, 0.3), (1, 0.3)):
         code += share * (np.exp(-0.5 * ((tempi + octave - centres[:, None]) / 0.18) ** 2) @ weight)
     return code
-
-
-def _bpm_of(beat_times: Doubles, otherwise: float) -> float:
-    """Tempo of beats: the median over spans of up to eight beats."""
-    span = min(8, beat_times.size - 1)
-    period = float(np.median(beat_times[span:] - beat_times[:-span])) / span
-    # Fewer than four beats drawn to single onsets are no better than the estimate.
-    return 60 / period if beat_times.size > 4 and abs(60 / period / otherwise - 1) < 0.05 else otherwise
 
 
 def _contrast(there: float, elsewhere: float) -> float:

@@ -1,4 +1,4 @@
-"""Strokes on the bar's sixteen steps: where the bar begins, how the beat is divided, what is played against it."""
+"""Strokes on the bar's sixteen steps: how the beat is divided, and what is played against it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.onsets import Floats
+from features.onsets import Floats, Onsets
 
 Doubles = NDArray[np.float64]
 
 N_STEPS = 16
-BEATS_A_BAR = 4
+STEPS_A_BEAT = 4
+_ON_GRID = 3  # kick, snare, hats; toms fill, they are no pattern
 
 # Metrical weight of each step: the lower, the weaker.
 _WEIGHTS = np.array([0, -4, -3, -4, -2, -4, -3, -4, -1, -4, -3, -4, -2, -4, -3, -4])
@@ -26,7 +27,8 @@ class Grid:
     Parameters
     ----------
     steps
-        For each bar, step and drum the largest probability of a stroke there, shape ``(n_drums, n_bars, 16)``.
+        For each bar, step and each of kick, snare and hats the largest probability of a stroke there, shape
+        ``(3, n_bars, 16)``.
     step
         Step counted from the first bar's first one, shape ``(n_onsets,)``; negative before it.
     deviation_ms
@@ -45,52 +47,74 @@ class Grid:
 
     @property
     def pattern(self) -> Floats:
-        """How often each drum is played on each step, over the bars in which anything is, shape ``(n_drums, 16)``."""
+        """How often each drum is played on each step, over the bars in which anything is, shape ``(3, 16)``."""
         played = self.steps.max(axis=(0, 2), initial=0) > 0.5
         if not played.any():
             return np.zeros((self.steps.shape[0], N_STEPS), dtype=np.float32)
         return self.steps[:, played].mean(axis=1)
 
 
-def lay_on_grid(times_s: Doubles, fine_times_s: Doubles, drums: Floats, weights: Floats, beat_times: Doubles) -> Grid:
+def lay_on_grid(onsets: Onsets, fine_times_s: Doubles, drums: Floats, beat_times: Doubles, first: int) -> Grid:
     """Lay onsets on sixteenths of a bar of four beats.
 
     Parameters
     ----------
-    times_s
-        Onset times in seconds, shape ``(n_onsets,)``.
+    onsets
+        What to lay.
     fine_times_s
         Times of the same onsets in the upper bands, where they are sharpest; NaN where nothing rises there.
     drums
-        Probability of kick, snare and hats at each onset, shape ``(3, n_onsets)``.
-    weights
-        Strength of each onset, shape ``(n_onsets,)``.
+        Probability of kick, snare, hats and toms at each onset, shape ``(4, n_onsets)``.
     beat_times
         At least two beats in seconds, ascending.
-
-    Returns
-    -------
-    Grid
-        The bar begins where kick and snare say so (`first_downbeat`).
+    first
+        Which of the first four beats begins a bar.
     """
-    position = beat_position(times_s, beat_times)
-    fine = beat_position(np.where(np.isfinite(fine_times_s), fine_times_s, times_s), beat_times)
-    swing = _division(fine, weights, 1.0, (0.46, 0.71))
-    half = swing / (1 + swing) if math.isfinite(swing) else 0.5
-    straight = _straighten(position, half)
-    sixteenth = _division(_straighten(fine, half) * 2, weights, 1.0, (0.46, 0.71))
-    first = first_downbeat(straight, drums)
-    steps_in = (straight - first) * (N_STEPS / BEATS_A_BAR)
+    placed = place(onsets, fine_times_s, beat_times)
+    steps_in = (placed.position - first) * STEPS_A_BEAT
     step = np.round(steps_in).astype(np.intp)
     period_ms = 1000 * float(np.median(np.diff(beat_times)))
-    deviation = (steps_in - step) * period_ms / (N_STEPS / BEATS_A_BAR)
+    deviation = (steps_in - step) * period_ms / STEPS_A_BEAT
     # Bars are counted from the one that holds the first onset.
     shift = int(np.floor(step.min() / N_STEPS)) * N_STEPS
     n_bars = int((step.max() - shift) // N_STEPS) + 1
-    cells = np.zeros((len(drums), n_bars * N_STEPS), dtype=np.float32)
-    for row, probability in zip(cells, drums, strict=True):
+    cells = np.zeros((_ON_GRID, n_bars * N_STEPS), dtype=np.float32)
+    for row, probability in zip(cells, drums, strict=False):
         np.maximum.at(row, step - shift, probability)
-    return Grid(cells.reshape(len(drums), n_bars, N_STEPS), step, deviation, swing, sixteenth)
+    steps = cells.reshape(_ON_GRID, n_bars, N_STEPS)
+    return Grid(steps, step, deviation, placed.swing_ratio, placed.sixteenth_swing_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Onsets against beats.
+
+    Parameters
+    ----------
+    position
+        In beats since the first one, swing taken out, shape ``(n_onsets,)``.
+    swing_ratio, sixteenth_swing_ratio
+        As `Grid` has them.
+    """
+
+    position: Doubles
+    swing_ratio: float
+    sixteenth_swing_ratio: float
+
+    @property
+    def nearest_step(self) -> NDArray[np.intp]:
+        """The nearest sixteenth, counted from the first beat, shape ``(n_onsets,)``."""
+        return np.round(self.position * STEPS_A_BEAT).astype(np.intp)
+
+
+def place(onsets: Onsets, fine_times_s: Doubles, beat_times: Doubles) -> Placed:
+    """Measure where onsets fall between beats, and how these are divided; parameters as `lay_on_grid`."""
+    times_s, weights = onsets.times_s, onsets.strength
+    fine = beat_position(np.where(np.isfinite(fine_times_s), fine_times_s, times_s), beat_times)
+    swing = _division(fine, weights, 1.0, (0.46, 0.71))
+    half = swing / (1 + swing) if math.isfinite(swing) else 0.5
+    sixteenth = _division(_straighten(fine, half) * 2, weights, 1.0, (0.46, 0.71))
+    return Placed(_straighten(beat_position(times_s, beat_times), half), swing, sixteenth)
 
 
 def beat_position(times_s: Doubles, beat_times: Doubles) -> Doubles:
@@ -100,38 +124,6 @@ def beat_position(times_s: Doubles, beat_times: Doubles) -> Doubles:
     first, last = beat_times[1] - beat_times[0], beat_times[-1] - beat_times[-2]
     position = np.where(times_s < beat_times[0], (times_s - beat_times[0]) / max(first, 1e-3), position)
     return np.where(times_s > beat_times[-1], index[-1] + (times_s - beat_times[-1]) / max(last, 1e-3), position)
-
-
-def first_downbeat(position: Doubles, drums: Floats) -> int:
-    """Which of the first four beats begins a bar: kick there, snare one later, crash and kick rather than kick alone.
-
-    Parameters
-    ----------
-    position
-        Onset times in beats.
-    drums
-        Probability of kick, snare and hats at each onset, shape ``(3, n_onsets)``.
-
-    Returns
-    -------
-    int
-        0 to 3.
-    """
-    beat = np.round(position).astype(np.intp)
-    on_beat = np.abs(position - beat) < 0.12
-    kick, snare = (
-        np.bincount(beat[on_beat] % BEATS_A_BAR, weights=drum[on_beat], minlength=BEATS_A_BAR) for drum in drums[:2]
-    )
-    # Kicks between the beats gather before the bar's end more than before its middle, so they break the tie of 1 and 3.
-    quarter = np.floor(position).astype(np.intp) % BEATS_A_BAR
-    loose = np.bincount(quarter[~on_beat], weights=drums[0][~on_beat], minlength=BEATS_A_BAR)
-    score = [
-        kick[b] - kick[b - 1] - kick[b - 3] + 0.8 * kick[b - 2]
-        + snare[b - 1] + snare[b - 3] - snare[b] - snare[b - 2]
-        + 0.15 * (loose[(b + 2) % 4] - loose[b])
-        for b in range(BEATS_A_BAR)
-    ]  # fmt: skip
-    return int(np.argmax(score))
 
 
 def syncopation(strokes: NDArray[np.bool_]) -> float:

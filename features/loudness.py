@@ -126,7 +126,7 @@ def _step_powers(y: Samples, sr: int) -> Doubles:
     for channel, gain in zip(y, gains, strict=True):
         if gain == 0 or n_steps == 0:
             continue
-        weighted = sosfilt(sections, channel.astype(np.float64))[: n_steps * step].reshape(n_steps, step)
+        weighted = sosfilt(sections, channel)[: n_steps * step].reshape(n_steps, step)
         total += gain * np.einsum("ij,ij->i", weighted, weighted) / step
     return total
 

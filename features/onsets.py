@@ -28,6 +28,7 @@ RANGE_BELS = 3.5
 """How far under its own loud moments (99th percentile) a band is listened to: 35 dB."""
 SHORTEST_S = 1.0
 
+_BEFORE, _AFTER = np.arange(-7, -3), np.arange(12, 22)  # frames
 _LAG = 3  # frames, 15 ms: the analysis window needs about that long to fill with a new sound
 _CHUNK = 512  # frames; small enough that a chunk's spectra stay in the processor's cache
 
@@ -73,6 +74,9 @@ class Onsets:
         Height of the onset curve, shape ``(n_onsets,)``.
     rise, level
         What the bands do at each onset, 0 to about 1, shape ``(n_onsets, n_bands)``.
+    before, after
+        Mean level of the bands 20 to 35 ms before each onset and 60 to 105 ms after it: what still rang, and what rings
+        on; same shape.
     power_db
         Power of the 50 ms after each onset in dB, arbitrary reference, shape ``(n_onsets,)``.
     """
@@ -81,6 +85,8 @@ class Onsets:
     strength: Floats
     rise: Floats
     level: Floats
+    before: Floats
+    after: Floats
     power_db: Floats
 
     def __len__(self) -> int:
@@ -138,10 +144,14 @@ def find_onsets(curves: OnsetCurves, threshold: float = 0.03, wait_s: float = 0.
     curve = curves.total
     frames = pick_peaks(curve, threshold, round(wait_s * FRAME_RATE_HZ))
     n = curves.n_frames
+    frames = frames[frames < n - _LAG - 1]  # what is cut off as it begins cannot be told
 
     def around(array: Floats, first: int, last: int) -> Floats:
         at = np.clip(frames[:, None] + np.arange(first, last + 1), 0, n - 1)
         return array[:, at].max(axis=2).T
+
+    def mean_level(offsets: NDArray[np.intp]) -> Floats:
+        return curves.level[:, np.clip(frames[:, None] + offsets, 0, n - 1)].mean(axis=2).T
 
     after = np.clip(frames[:, None] + np.arange(10), 0, n - 1)
     power = curves.power.sum(axis=0)
@@ -151,6 +161,8 @@ def find_onsets(curves: OnsetCurves, threshold: float = 0.03, wait_s: float = 0.
         strength=curve[frames],
         rise=around(curves.rise, -2, 3),
         level=around(curves.level, 0, 6),
+        before=mean_level(_BEFORE),
+        after=mean_level(_AFTER),
         power_db=power_db.astype(np.float32),
     )
 

@@ -136,16 +136,21 @@ def _peaks(acf: Floats, shortest: int, sr: int, settings: PitchSettings) -> tupl
     is_peak = (middle > left) & (middle >= right) & (middle > LOWEST_PEAK)
     # Ranked with the octaves' advantage: a high voice has more multiples of its period than there are places.
     advantage = settings.octave_cost * np.log2(shortest + np.arange(middle.shape[1], dtype=np.float32))
-    ranked = np.where(is_peak, middle - advantage, -np.inf)
-    lag = np.argpartition(ranked, -N_CANDIDATES, axis=1)[:, -N_CANDIDATES:]
-    rows = np.arange(len(acf))[:, None]
-    a, b, c = left[rows, lag], middle[rows, lag], right[rows, lag]
+    row, lag = np.nonzero(is_peak)
+    order = np.lexsort((advantage[lag] - middle[row, lag], row))
+    row, lag = row[order], lag[order]
+    place = np.arange(row.size) - np.searchsorted(row, row)
+    best = place < N_CANDIDATES
+    row, lag, place = row[best], lag[best], place[best]
+    a, b, c = left[row, lag], middle[row, lag], right[row, lag]
     curvature = a - 2 * b + c
     flat = curvature > -1e-12
     shift = np.where(flat, 0.0, 0.5 * (a - c) / np.where(flat, 1.0, curvature))
-    there = is_peak[rows, lag]
-    height = np.where(there, b - 0.25 * (a - c) * shift, 0.0)
-    return np.where(there, sr / (lag + shortest + shift), 1.0), height
+    frequency = np.ones((len(acf), N_CANDIDATES), np.float32)
+    height = np.zeros((len(acf), N_CANDIDATES), np.float32)
+    frequency[row, place] = sr / (lag + shortest + shift)
+    height[row, place] = b - 0.25 * (a - c) * shift
+    return frequency, height
 
 
 def _best_path(frequency: Floats, strength: Floats, settings: PitchSettings) -> NDArray[np.intp]:

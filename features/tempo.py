@@ -19,7 +19,7 @@ LONGEST_LAG_S = 5.5
 
 _WINDOW_S = 16.0
 _SLACK = np.array([0.985, 0.9925, 1.0, 1.0075, 1.015])  # a lag is read at its best within ±1.5 %
-_TIGHTNESS = 60.0  # how dearly an uneven beat is paid for
+_TIGHTNESS = 400.0  # how dearly an uneven beat is paid for; at 60, beats slide onto the off-beat of busy patterns
 _SAME = 0.04  # tempi within 4 % are one tempo: the tolerance of the field's evaluations
 
 
@@ -31,15 +31,16 @@ class Tempo:
     ----------
     bpm
         Beats a minute.
-    confidence
-        Probability of tempi within 4 % of it, 0 to 1.
     probabilities
         Of each of `TEMPI_BPM`, sum 1, shape ``(n_tempi,)``.
     """
 
     bpm: float
-    confidence: float
     probabilities: Doubles
+
+    def confidence(self, bpm: float) -> float:
+        """Probability of tempi within 4 % of one, 0 to 1."""
+        return min(float(self.probabilities[np.abs(TEMPI_BPM / bpm - 1) < _SAME].sum()), 1.0)
 
 
 def rhythm_curves(curves: OnsetCurves, onsets: Onsets, drums: Floats) -> Doubles:
@@ -127,15 +128,17 @@ def scale_transform(lags: Doubles, n: int) -> Doubles:
     return magnitude / norm if norm > 0 else magnitude
 
 
-def estimate_tempo(autocorrelations: Doubles, rates_hz: Doubles) -> Tempo:
+def estimate_tempo(autocorrelations: Doubles, rates_hz: Doubles, weights: Doubles = WEIGHTS) -> Tempo:
     """Weigh every tempo by what the music does at its beat's multiples and fractions.
 
     Parameters
     ----------
     autocorrelations
-        Of the rows of `rhythm_curves` (all, kick, snare, hats), shape ``(4, n_lags)``.
+        Of the rows of `rhythm_curves` (all, kick, snare, hats, toms), shape ``(5, n_lags)``.
     rates_hz
-        Onsets a second of the same four, shape ``(4,)``.
+        Onsets a second of the same five, shape ``(5,)``.
+    weights
+        Other weights than those that ship, for evaluation.
 
     Returns
     -------
@@ -149,12 +152,11 @@ def estimate_tempo(autocorrelations: Doubles, rates_hz: Doubles) -> Tempo:
     Schreiber & Müller: "A post-processing procedure for improving music tempo estimates using supervised learning",
     ISMIR 2017.
     """
-    evidence = tempo_evidence(autocorrelations, rates_hz) @ WEIGHTS
+    evidence = tempo_evidence(autocorrelations, rates_hz) @ weights
     probabilities = np.exp(evidence - evidence.max())
     probabilities /= probabilities.sum()
     best = TEMPI_BPM[int(probabilities.argmax())]
-    confidence = float(probabilities[np.abs(TEMPI_BPM / best - 1) < _SAME].sum())
-    return Tempo(float(best), min(confidence, 1.0), probabilities)
+    return Tempo(float(best), probabilities)
 
 
 def tempo_evidence(autocorrelations: Doubles, rates_hz: Doubles) -> Doubles:
@@ -176,6 +178,36 @@ def tempo_evidence(autocorrelations: Doubles, rates_hz: Doubles) -> Doubles:
         a_beat = np.log2(rate * beat_s + 0.1)
         columns.append(np.stack([a_beat, a_beat**2], axis=1))
     return np.concatenate(columns, axis=1)
+
+
+def find_beats(curves: Doubles, onset_times: Doubles, bpm: float) -> Doubles:
+    """Beat times of a drum stem: `track_beats`, then `steady_beats`.
+
+    Parameters
+    ----------
+    curves
+        From `rhythm_curves`: everything, kick, snare, then others.
+    onset_times
+        Onset times in seconds.
+    bpm
+        Tempo to keep to.
+
+    Returns
+    -------
+    Doubles
+        Seconds, ascending.
+    """
+    # Kick and snare carry the beat; hats and ghost notes fill it.
+    beats = track_beats(curves[0] + 2 * curves[1] + 2 * curves[2], bpm)
+    return steady_beats(beats, onset_times, bpm) if beats.size > 1 else beats
+
+
+def tempo_of_beats(beat_times: Doubles, otherwise: float) -> float:
+    """Tempo of beats in beats a minute: the median over spans of up to eight; `otherwise` where they are too few."""
+    span = min(8, beat_times.size - 1)
+    period = float(np.median(beat_times[span:] - beat_times[:-span])) / span
+    # Fewer than four beats drawn to single onsets are no better than the estimate.
+    return 60 / period if beat_times.size > 4 and abs(60 / period / otherwise - 1) < 0.05 else otherwise
 
 
 def track_beats(curve: Doubles, bpm: float) -> Doubles:

@@ -1,1 +1,1 @@
-"""How the learned weights of `features.drum_voices` and `features.tempo_weights` come about: `fit` is the command."""
+"""How the learned weights of the drum stem come about: strokes, tempo and metre. `fit` is the command."""

@@ -18,7 +18,9 @@ from benchmarks.drums.machine import DRUM_OF_SOUND, STYLES, random_pattern
 from benchmarks.drums.midi import Stroke
 from benchmarks.drums.render import load_mono, rendered
 from features.base import Samples
-from features.onsets import ONSET_SR, Floats, OnsetCurves, Onsets, find_onsets, onset_curves
+from features.drum_rhythm import HIGH_BANDS
+from features.drum_voices import stroke_evidence
+from features.onsets import ONSET_SR, Floats, OnsetCurves, Onsets, find_onsets, onset_curves, times_in_bands
 
 SYNTHETIC = "synthetic"
 N_BEATS, N_OTHER_KITS, N_VOICE_PATTERNS, N_TEMPO_PATTERNS = 403, 84, 120, 220
@@ -50,6 +52,10 @@ class Take:
         With all bands in one: their mean rise, as `OnsetCurves.total` has it.
     onsets
         In those curves.
+    fine_s
+        Their times in the upper bands, as `features.onsets.times_in_bands` has them.
+    first_bar_s
+        When the first bar begins, as `Performance.first_bar_s` has it.
     """
 
     name: str
@@ -58,6 +64,8 @@ class Take:
     bpm: float
     curves: OnsetCurves
     onsets: Onsets
+    fine_s: NDArray[np.float64]
+    first_bar_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Strokes:
     Parameters
     ----------
     evidence
-        Rise and level of the bands, shape ``(n_onsets, 2 * n_bands)``.
+        From `features.drum_voices.stroke_evidence`, shape ``(n_onsets, n_evidence)``.
     begins
         Whether each of `features.drum_voices.DRUMS` begins there, shape ``(n_onsets, n_drums)``.
     player
@@ -152,7 +160,7 @@ def _hear_beat(scores: Scores, numbered: tuple[int, Performance]) -> tuple[Take,
     if number % 2 == 0:
         known = _times_of_drums(beat.strokes(scores.root))
         strokes = _strokes(y, known, beat.drummer, 1.0, np.random.default_rng([0, number]))
-    return _take(beat.name, beat.drummer, beat.style, beat.bpm, y), strokes
+    return _take(beat.name, beat.drummer, beat.style, beat.bpm, beat.first_bar_s(scores.root), y), strokes
 
 
 def _hear_other_kit(scores: Scores, numbered: tuple[int, tuple[Performance, int]]) -> list[Strokes]:
@@ -175,15 +183,16 @@ def _hear_pattern_strokes(number: int) -> list[Strokes]:
 def _hear_pattern(number: int) -> Take:
     style = list(STYLES)[number % len(STYLES)]
     pattern = random_pattern(np.random.default_rng([3, number]), ONSET_SR, style)
-    return _take(f"{style} {number}", SYNTHETIC, style, pattern.bpm, pattern.y)
+    return _take(f"{style} {number}", SYNTHETIC, style, pattern.bpm, pattern.start_s, pattern.y)
 
 
-def _take(name: str, player: str, style: str, bpm: float, y: Samples) -> Take:
+def _take(name: str, player: str, style: str, bpm: float, first_bar_s: float | None, y: Samples) -> Take:
     curves = onset_curves(y)
     onsets = find_onsets(curves)
+    fine_s = times_in_bands(curves, onsets, HIGH_BANDS)
     total = curves.total[None]
     # Only the total is weighed later; with one band that is their mean, a minute is 50 kB instead of 2.6 MB.
-    return Take(name, player, style, bpm, OnsetCurves(total, total, total), onsets)
+    return Take(name, player, style, bpm, OnsetCurves(total, total, total), onsets, fine_s, first_bar_s)
 
 
 def _times_of_drums(strokes: Sequence[Stroke]) -> list[NDArray[np.float64]]:
@@ -203,8 +212,7 @@ def _strokes(
         begins = [
             np.abs(times_s[:, None] - (drum_s if drum_s.size else _NEVER)).min(axis=1) < _SAME_S for drum_s in known
         ]
-        evidence = np.concatenate([onsets.rise, onsets.level], axis=1)
-        out.append(Strokes(evidence, np.stack(begins, axis=1), player, weight))
+        out.append(Strokes(stroke_evidence(onsets), np.stack(begins, axis=1), player, weight))
     return out
 
 

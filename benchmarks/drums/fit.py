@@ -1,8 +1,8 @@
-"""Fit the learned weights of `features.drum_voices` and `features.tempo_weights` anew.
+"""Fit the learned weights of the drum stem anew: strokes, tempo, metre.
 
     python -m benchmarks.drums.fit --data DATA -o FOLDER
 
-writes both modules into FOLDER with new weights, and says how far these are from the present ones. To adopt them,
+writes the modules into FOLDER with new weights, and says how far these are from the present ones. To adopt them,
 copy the modules into `features/`. The same data, fluidsynth and soundfont give the same weights.
 """
 
@@ -20,13 +20,16 @@ import numpy as np
 
 import features
 from benchmarks.drums.corpus import Scores, hear_corpus
-from benchmarks.drums.models import Doubles, Fit, fit_both
+from benchmarks.drums.models import Doubles, fit_all
 from benchmarks.drums.render import missing
-from features.drum_voices import DRUMS
-from features.onsets import N_BANDS
+from features.drum_rhythm import Learned
+from features.drum_voices import DRUMS, Voices
+from features.metre import Metre
+from features.onsets import Floats
 from features.tempo_weights import MULTIPLES, WEIGHTS
 
 SOURCES = Path(features.__file__).parent
+_NUMBERS_A_LINE = 15
 
 
 def main() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m benchmarks.drums.fit"
     )
     add_corpus_options(parser)
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="for the two modules")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="for the modules")
     options = parser.parse_args()
     if lacking := missing():
         parser.error(lacking)
@@ -43,7 +46,7 @@ def main() -> None:
         corpus = hear_corpus(scores, options.beats, options.jobs)
     n_onsets = sum(len(each.evidence) for each in corpus.strokes)
     print(f"heard {len(corpus.takes)} takes for the tempo, {n_onsets} onsets for the strokes", flush=True)
-    fit = fit_both(corpus, say=lambda message: print(message, flush=True))
+    fit = fit_all(corpus, say=lambda message: print(message, flush=True))
     options.out.mkdir(parents=True, exist_ok=True)
     for name, text in modules(fit).items():
         (options.out / name).write_text(text, encoding="utf-8")
@@ -54,9 +57,9 @@ def main() -> None:
 def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     """Declare ``--data``, ``--beats``, ``--renders`` and ``--jobs``."""
     parser.add_argument("--data", type=Path, required=True, help="the data folder, with midi/groove in it")
-    parser.add_argument("--beats", type=_positive, metavar="N", help="only so many beats, for a quick try")
+    parser.add_argument("--beats", type=positive, metavar="N", help="only so many beats, for a quick try")
     parser.add_argument("--renders", type=Path, metavar="FOLDER", help="keep rendered audio here, use what is there")
-    parser.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes")
 
 
 @contextlib.contextmanager
@@ -71,18 +74,14 @@ def scores_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> I
         yield Scores(root, renders)
 
 
-def modules(fit: Fit) -> dict[str, str]:
-    """Return the text of both modules as they are, with the arrays replaced."""
-    voices = (SOURCES / "drum_voices.py").read_text(encoding="utf-8")
-    bias = f"_BIAS = np.array([{_numbers(fit.voices[:, 0])}], dtype=np.float32)"
-    voices, n = re.subn(r"^_BIAS = .*$", lambda _: bias, voices, flags=re.MULTILINE)
-    if n != 1:
-        raise ValueError("features/drum_voices.py has no line that begins with `_BIAS = `")
-    tempo = (SOURCES / "tempo_weights.py").read_text(encoding="utf-8")
-    return {
-        "drum_voices.py": _with_block(voices, _voice_lines(fit.voices[:, 1:])),
-        "tempo_weights.py": _with_block(tempo, _tempo_lines(fit.tempo)),
+def modules(fit: Learned) -> dict[str, str]:
+    """Return the text of the modules as they are, with the arrays replaced."""
+    lines = {
+        "drum_voice_weights.py": _voice_lines(fit.voices),
+        "tempo_weights.py": _tempo_lines(fit.tempo),
+        "metre_weights.py": _metre_lines(fit.metre),
     }
+    return {name: _with_block((SOURCES / name).read_text(encoding="utf-8"), block) for name, block in lines.items()}
 
 
 def _with_block(text: str, lines: Iterable[str]) -> str:
@@ -94,14 +93,13 @@ def _with_block(text: str, lines: Iterable[str]) -> str:
     return replaced
 
 
-def _voice_lines(weights: Doubles) -> Iterator[str]:
-    half = N_BANDS // 2
-    for name, part in (("_RISE", weights[:, :N_BANDS]), ("_LEVEL", weights[:, N_BANDS:])):
+def _voice_lines(voices: Voices) -> Iterator[str]:
+    for name, layer in (("HIDDEN", voices.hidden), ("OUTPUT", voices.output)):
         yield f"{name} = np.array(["
-        for row in part:
+        for row in layer:
             yield "    ["
-            yield f"        {_numbers(row[:half])},"
-            yield f"        {_numbers(row[half:])},"
+            for start in range(0, row.size, _NUMBERS_A_LINE):
+                yield f"        {_numbers(row[start : start + _NUMBERS_A_LINE])},"
             yield "    ],"
         yield "], dtype=np.float32)"
 
@@ -119,11 +117,23 @@ def _tempo_lines(weights: Doubles) -> Iterator[str]:
     yield "])"
 
 
-def _numbers(values: Doubles) -> str:
+def _metre_lines(metre: Metre) -> Iterator[str]:
+    yield "PLAYED = np.array(["
+    for name, row in zip((*DRUMS, "loudness"), metre.played, strict=True):
+        yield f"    # {name}, at each step of the bar"
+        yield f"    [{_numbers(row)}],"
+    yield "])"
+    yield f"BETWEEN = np.array([{_numbers(metre.between)}])"
+    octaves = "log probability; octaves over 120 beats a minute: themselves, squared"
+    yield f"SPEED = np.array([{_numbers(metre.speed)}])  # {octaves}"
+
+
+def _numbers(values: Doubles | Floats) -> str:
     return ", ".join(f"{value + 0.0:.2f}" for value in values)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a number of beats or processes."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")

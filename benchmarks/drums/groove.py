@@ -12,13 +12,16 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.drums.midi import Stroke, read_strokes
 
 KICK = frozenset({35, 36})
 SNARE = frozenset({37, 38, 39, 40})
 HATS = frozenset({22, 26, 42, 44, 46, 49, 51, 52, 53, 55, 57, 59})
-DRUM_KEYS = (KICK, SNARE, HATS)
-"""Keys of `features.drum_voices.DRUMS`; toms are none of them."""
+TOMS = frozenset({41, 43, 45, 47, 48, 50, 58})
+DRUM_KEYS = (KICK, SNARE, HATS, TOMS)
+"""Keys of `features.drum_voices.DRUMS`."""
 
 SHORTEST_S = 8.0
 OTHER_KITS = (8, 16, 24, 25, 32, 40)
@@ -39,6 +42,8 @@ class Performance:
         Tempo of the click, beats a minute.
     kind
         ``beat`` or ``fill``.
+    metre
+        Beats a bar and their note value, as ``4-4``.
     seconds
         Length.
     """
@@ -48,6 +53,7 @@ class Performance:
     style: str
     bpm: float
     kind: str
+    metre: str
     seconds: float
 
     @property
@@ -58,6 +64,18 @@ class Performance:
     def strokes(self, root: Path) -> list[Stroke]:
         """Read what is played; `root` is the dataset's folder."""
         return read_strokes(root / self.file)
+
+    def first_bar_s(self, root: Path) -> float | None:
+        """Seconds at which the first bar begins as it is played; None where bars have not four beats.
+
+        The click's first bar begins at 0. Players sit before or behind the click: the circular mean of their distance
+        from its sixteenths is taken for that.
+        """
+        if self.metre != "4-4":
+            return None
+        step_s = 15 / self.bpm
+        turns = np.exp([2j * np.pi * stroke.time_s / step_s for stroke in self.strokes(root)])
+        return float(np.angle(turns.sum()) / (2 * np.pi) * step_s)
 
 
 def performances(root: Path) -> list[Performance]:
@@ -76,6 +94,7 @@ def performances(root: Path) -> list[Performance]:
                 row["style"].split("/")[0],
                 float(row["bpm"]),
                 row["kind"],
+                row["meter"],
                 float(row["seconds"]),
             )
             for row in csv.DictReader(manifest)

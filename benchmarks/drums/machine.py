@@ -115,6 +115,7 @@ class Pattern:
 
     style: str
     bpm: float
+    start_s: float
     hits: Sequence[Hit]
     y: Samples
 
@@ -139,12 +140,14 @@ def random_pattern(rng: np.random.Generator, sr: int, style: str | None = None) 
     elif name in OFTEN_SWUNG and rng.random() < 0.5:
         swing = float(rng.uniform(1.05, 1.35))
     duration_s = float(rng.uniform(9, 26))
-    hits = _play(STYLES[name].bars, bpm, duration_s, swing, rng)
-    return Pattern(name, bpm, hits, _render(hits, duration_s, sr, _sounds(sr, rng)))
+    start_s, hits = _play(STYLES[name].bars, bpm, duration_s, swing, rng)
+    return Pattern(name, bpm, start_s, hits, _render(hits, duration_s, sr, _sounds(sr, rng)))
 
 
-def _play(bars: Sequence[Bar], bpm: float, duration_s: float, swing: float, rng: np.random.Generator) -> list[Hit]:
-    """Repeat bars; swing is the ratio of the first eighth of a beat to the second."""
+def _play(
+    bars: Sequence[Bar], bpm: float, duration_s: float, swing: float, rng: np.random.Generator
+) -> tuple[float, list[Hit]]:
+    """Repeat bars from a second on; swing is the ratio of the first eighth of a beat to the second."""
     jitter_s, dropped, start_s = rng.uniform(0, 0.009), rng.uniform(0, 0.06), rng.uniform(0, 2)
     hits = []
     for n in range(int(np.ceil(duration_s * bpm / 240))):
@@ -156,7 +159,7 @@ def _play(bars: Sequence[Bar], bpm: float, duration_s: float, swing: float, rng:
                 beat = 4 * n + eighth // 2 + (swing / (1 + swing) if eighth % 2 else 0) + 0.25 * sixteenth
                 time_s = start_s + beat * 60 / bpm + rng.normal(0, jitter_s)
                 hits.append(Hit(time_s, sound, GAIN_OF_MARK[mark] * rng.uniform(0.8, 1.2)))
-    return hits
+    return float(start_s), hits
 
 
 def _sounds(sr: int, rng: np.random.Generator) -> dict[str, Doubles]:

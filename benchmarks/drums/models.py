@@ -1,49 +1,35 @@
-"""The two fits: which drum begins at an onset, and which tempo a piece has."""
+"""The fits: which drum begins at an onset, which tempo a piece has, and where its bars begin."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.drums.corpus import PATTERN_WEIGHT, SYNTHETIC, Corpus, Strokes, Take
-from features.onsets import FRAME_RATE_HZ, Floats
-from features.tempo import TEMPI_BPM, autocorrelation, rhythm_curves, tempo_evidence
+from benchmarks.drums.metre import autocorrelations, fit_metre
+from features.drum_rhythm import Learned
+from features.drum_voices import Voices, drum_probabilities
+from features.tempo import TEMPI_BPM, rhythm_curves, tempo_evidence
 
 Doubles = NDArray[np.float64]
 
-VOICE_C = 0.01
+N_HIDDEN, VOICE_RIDGE, VOICE_BATCH, VOICE_PASSES = 32, 0.1, 256, 20
 TEMPO_RIDGE = 0.002
 _SAME_LOG = 0.03  # tempi within 3 % are the right one
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Weights as the features use them.
-
-    Parameters
-    ----------
-    voices
-        Bias, then one weight for each band's rise, then for each band's level: shape ``(n_drums, 1 + 2 * n_bands)``.
-    tempo
-        As `features.tempo_weights.WEIGHTS`.
-    """
-
-    voices: Doubles
-    tempo: Doubles
-
-
-def fit_both(corpus: Corpus, without: str | None = None, say: Callable[[str], None] | None = None) -> Fit:
-    """Fit the stroke voices, then the tempo weights on what these voices hear.
+def fit_all(corpus: Corpus, without: str | None = None, say: Callable[[str], None] | None = None) -> Learned:
+    """Fit the stroke voices, then the tempo and metre weights on what these voices hear.
 
     Parameters
     ----------
     corpus
         From `hear_corpus`.
     without
-        A drummer whom neither fit may hear.
+        A drummer whom no fit may hear.
     say
         Told of the progress.
     """
@@ -53,43 +39,48 @@ def fit_both(corpus: Corpus, without: str | None = None, say: Callable[[str], No
     takes = [take for take in corpus.takes if take.player != without]
     evidence = np.stack([evidence_of(take, voices) for take in takes])
     weight = np.array([PATTERN_WEIGHT if take.player == SYNTHETIC else 1.0 for take in takes])
-    return Fit(voices, fit_tempo(evidence, np.array([take.bpm for take in takes]), weight))
+    bpm = np.array([take.bpm for take in takes])
+    tempo = fit_tempo(evidence, bpm, weight)
+    if say:
+        say("tempo weights are fitted")
+    # The metre learns how far tempi can be trusted from those of takes that their weights have not heard.
+    half = np.arange(len(takes)) % 2
+    unheard = [fit_tempo(evidence[half != part], bpm[half != part], weight[half != part]) for part in range(2)]
+    return Learned(voices, tempo, fit_metre(takes, voices, [unheard[part] for part in half]))
 
 
-def fit_voices(strokes: Sequence[Strokes]) -> Doubles:
-    """Fit a logistic regression a drum.
+def fit_voices(strokes: Sequence[Strokes]) -> Voices:
+    """Fit the network that tells drums apart.
 
     Returns
     -------
-    Doubles
-        Rounded to two places, as it is written down: see `Fit.voices`.
+    Voices
+        Rounded to two places, as it is written down.
     """
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
 
     evidence = np.concatenate([each.evidence for each in strokes])
     begins = np.concatenate([each.begins for each in strokes])
     weight = np.concatenate([np.full(len(each.evidence), each.weight) for each in strokes])
-    rows = []
-    for drum in range(begins.shape[1]):
-        model = LogisticRegression(C=VOICE_C, max_iter=500).fit(evidence, begins[:, drum], sample_weight=weight)
-        rows.append(np.concatenate([model.intercept_, model.coef_[0]]))
-    return np.round(np.array(rows), 2)
+    with warnings.catch_warnings():
+        # A fixed number of passes is what is wanted, not convergence.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network = MLPClassifier(
+            (N_HIDDEN,), alpha=VOICE_RIDGE, batch_size=VOICE_BATCH, max_iter=VOICE_PASSES, random_state=0
+        ).fit(evidence, begins, sample_weight=weight / weight.mean())
+    layers = (
+        np.concatenate([bias[:, None], weights.T], axis=1)
+        for bias, weights in zip(network.intercepts_, network.coefs_, strict=True)
+    )
+    hidden, output = (np.round(layer, 2).astype(np.float32) for layer in layers)
+    return Voices(hidden, output)
 
 
-def hear_drums(take: Take, voices: Doubles) -> Floats:
-    """As `features.drum_voices.drum_probabilities`, with the given weights: shape ``(n_drums, n_onsets)``."""
-    evidence = np.concatenate([take.onsets.rise, take.onsets.level], axis=1)
-    logits = voices[:, :1] + voices[:, 1:] @ evidence.T
-    drums: Floats = (1 / (1 + np.exp(-logits))).astype(np.float32)
-    return drums
-
-
-def evidence_of(take: Take, voices: Doubles) -> Doubles:
+def evidence_of(take: Take, voices: Voices) -> Doubles:
     """What speaks for each tempo: shape ``(n_tempi, n_weights)``."""
-    drums = hear_drums(take, voices)
-    lags = np.stack([autocorrelation(row) for row in rhythm_curves(take.curves, take.onsets, drums)])
-    duration_s = take.curves.n_frames / FRAME_RATE_HZ
-    return tempo_evidence(lags, np.concatenate([[len(take.onsets)], drums.sum(axis=1)]) / duration_s)
+    drums = drum_probabilities(take.onsets, voices)
+    return tempo_evidence(*autocorrelations(take, rhythm_curves(take.curves, take.onsets, drums), drums))
 
 
 def fit_tempo(evidence: Doubles, bpm: Doubles, weight: Doubles, ridge: float = TEMPO_RIDGE) -> Doubles:
@@ -133,8 +124,3 @@ def fit_tempo(evidence: Doubles, bpm: Doubles, weight: Doubles, ridge: float = T
     solution = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
     weights: Doubles = np.round(np.asarray(solution.x) / spread, 2)
     return weights
-
-
-def best_tempo(evidence: Doubles, weights: Doubles) -> float:
-    """Return the tempo for which most speaks, beats a minute."""
-    return float(TEMPI_BPM[int((evidence @ weights).argmax())])

@@ -25,13 +25,13 @@ KEYS = {
     "kick": {35, 36},
     "snare": {37, 38, 39, 40},
     "hats": {22, 26, 42, 44, 46, 49, 51, 52, 53, 55, 57, 59},
+    "toms": {41, 43, 45, 47, 48, 50},
 }
 EDGES = {22: 42, 26: 46}
 """The hi-hat's edge, closed and open: keys of the electronic kit that General MIDI has no sound for."""
 
 SECONDS = (8.0, 30.0)
 SAME_S = 0.03
-TOMS = {41, 43, 45, 47, 48, 50}
 AUDIBLE = 20
 """Softer strokes than this velocity are 32 dB under a full one, and nobody hears them beside the others."""
 
@@ -111,7 +111,7 @@ def matches(found: np.ndarray, true: np.ndarray) -> int:
     return pairs
 
 
-@pytest.mark.parametrize(("drum", "least"), [("kick", 0.85), ("snare", 0.75), ("hats", 0.70)])
+@pytest.mark.parametrize(("drum", "least"), [("kick", 0.85), ("snare", 0.75), ("hats", 0.70), ("toms", 0.75)])
 def test_strokes_are_found(beats: list[Beat], drum: str, least: float) -> None:
     pairs = n_found = n_true = 0
     for beat in beats:
@@ -123,19 +123,25 @@ def test_strokes_are_found(beats: list[Beat], drum: str, least: float) -> None:
 
 
 def score_syncopation(beat: Beat) -> float:
-    """Syncopation of kick and snare as they are written: to the click that begins at 0, on the nearest sixteenth."""
-    body = np.isin(beat.keys, list(KEYS["kick"] | KEYS["snare"])) & (beat.velocities > AUDIBLE)
-    steps = np.unique(np.round(beat.seconds[body] * beat.bpm / 60 * 4).astype(int))
+    """Syncopation of kick and snare as they are written: on the nearest sixteenth of the click that begins at 0.
+
+    Players sit before or behind the click by up to half a sixteenth, which nobody writes down: the circular mean of
+    their distance from its sixteenths is taken out first.
+    """
+    heard = beat.velocities > AUDIBLE
+    position = beat.seconds * beat.bpm / 60 * 4
+    lead = np.angle(np.exp(2j * np.pi * position[heard]).sum()) / (2 * np.pi)
+    body = np.isin(beat.keys, list(KEYS["kick"] | KEYS["snare"])) & heard
+    steps = np.unique(np.round(position[body] - lead).astype(int))
+    steps -= 16 * min(0, steps.min() // 16)
     bars = np.zeros((steps.max() // 16 + 1, 16), bool)
     bars[steps // 16, steps % 16] = True
     return syncopation(bars[bars.any(axis=1)])
 
 
-def test_syncopation_is_the_score_s_where_kick_and_snare_lead(beats: list[Beat]) -> None:
-    # Toms are neither, and are heard as one or the other: a beat on toms has no syncopation of kick and snare.
-    led = [beat for beat in beats if beat.played(KEYS["kick"] | KEYS["snare"]).size > beat.played(TOMS).size]
-    assert len(led) > 0.75 * len(beats)
-    written = np.array([score_syncopation(beat) for beat in led])
-    heard = np.array([beat.values["syncopation"] for beat in led])
+def test_syncopation_is_the_score_s(beats: list[Beat]) -> None:
+    written = np.array([score_syncopation(beat) for beat in beats])
+    heard = np.array([beat.values["syncopation"] for beat in beats])
+    assert len(beats) > 40
     assert np.ptp(written) > 2
     assert np.corrcoef(written, heard)[0, 1] >= 0.8

@@ -170,3 +170,16 @@ def test_a_missing_stem_is_named(space: str) -> None:
     song = made_up_song(seconds=1)
     with pytest.raises(StemMissing, match=extractor.stems[0]):
         extractor.extract(Stems({name: y for name, y in song.items() if name != extractor.stems[0]}, SR))
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_stems_that_need_not_be_there_add_numbers_and_change_none(space: str) -> None:
+    extractor = features.extractor(space)
+    assert not set(extractor.if_there) & set(extractor.stems)
+    song = {name: y for name, y in made_up_song().items() if name in extractor.stems}
+    without, complete = extractor.extract(Stems(song, SR)), described(space)
+    assert np.array_equal(without.descriptor, complete.descriptor)
+    added = [name for name, value in without.values.items() if value != complete.values[name]]
+    added = [name for name in added if not np.isnan([without.values[name], complete.values[name]]).all()]
+    assert np.isnan([without.values[name] for name in added]).all()
+    assert bool(added) == bool(extractor.if_there)
