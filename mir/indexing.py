@@ -75,10 +75,16 @@ class Shelf(Protocol):
         """Whether nothing is ever nearer than what a search found."""
 
     def nearest(
-        self, query: NDArray[np.float64], k: int, *, exhaustive: bool = False
+        self,
+        query: NDArray[np.float64],
+        k: int,
+        *,
+        allowed: NDArray[np.int64] | None = None,
+        exhaustive: bool = False,
     ) -> tuple[NDArray[np.int64], float]:
         """Ids of the `k` nearest, and the least similarity among them (−inf where nothing is left out).
 
+        Of `allowed` alone where it is given, here or not: the others are neither found nor left out.
         An approximate index finds nearly all of them: what it missed may be nearer than the least. Where
         `exhaustive`, every vector is compared: queries that lie where no vectors are need it (a track's opposite).
         """
@@ -103,14 +109,23 @@ class MemoryShelf:
         return self._vectors.matrix[np.searchsorted(self.ids, ids)].astype(np.float64)
 
     def nearest(
-        self, query: NDArray[np.float64], k: int, *, exhaustive: bool = False
+        self,
+        query: NDArray[np.float64],
+        k: int,
+        *,
+        allowed: NDArray[np.int64] | None = None,
+        exhaustive: bool = False,
     ) -> tuple[NDArray[np.int64], float]:
         """Ids of the `k` nearest, and the least similarity among them; always exhaustive."""
-        if k >= len(self.ids):
-            return self.ids, -np.inf
-        similarities = self._vectors.matrix @ query.astype(np.float32)
+        ids, matrix = self.ids, self._vectors.matrix
+        if allowed is not None:
+            keep = np.isin(ids, allowed)
+            ids, matrix = ids[keep], matrix[keep]
+        if k >= len(ids):
+            return ids, -np.inf
+        similarities = matrix @ query.astype(np.float32)
         best = np.argpartition(-similarities, k - 1)[:k]
-        return self.ids[best], float(similarities[best].min())
+        return ids[best], float(similarities[best].min())
 
 
 class IndexedShelf:
@@ -154,13 +169,19 @@ class IndexedShelf:
         return found
 
     def nearest(
-        self, query: NDArray[np.float64], k: int, *, exhaustive: bool = False
+        self,
+        query: NDArray[np.float64],
+        k: int,
+        *,
+        allowed: NDArray[np.int64] | None = None,
+        exhaustive: bool = False,
     ) -> tuple[NDArray[np.int64], float]:
         """Ids of the `k` nearest in the index and of those beside it, and what bounds the rest."""
-        answer = self._index.search(query[None], k, exclude=self._left_out, exhaustive=exhaustive)
+        answer = self._index.search(query[None], k, exclude=self._left_out, allowed=allowed, exhaustive=exhaustive)
         ids = answer.ids[0][answer.ids[0] >= 0]
-        bound = -np.inf if len(ids) == len(self._kept) else float(answer.similarities[0, len(ids) - 1])
-        late, late_bound = self._since.nearest(query, k)
+        everything = len(ids) < k or len(ids) == len(self._kept)
+        bound = -np.inf if everything else float(answer.similarities[0, -1])
+        late, late_bound = self._since.nearest(query, k, allowed=allowed)
         return np.concatenate([ids, late]), max(bound, late_bound)
 
 
@@ -280,11 +301,13 @@ def _opened(folder: IndexStore, origin: Origin) -> Opened:
 
 def _usable(catalog: Catalog, origin: Origin, kind: str) -> Opened | None:
     """Open the published index where it can be carried on: approximate, of this kind, whole, of the same vectors."""
+    if KINDS[kind].exact:
+        return None  # made anew in no time, where an old one would be read and checked for nothing
     try:
         opened = store(catalog).open(origin.space, origin)
     except IndexesError:
         return None
-    return opened if opened.index.kind == kind and not opened.index.exact else None
+    return opened if opened.index.kind == kind else None
 
 
 def _memory_bytes() -> int | None:

@@ -22,8 +22,6 @@ _SEED: Final = 20_000
 _ZERO: Final = 1e-9
 _FLOAT32_ERROR: Final = 1e-5
 _FIRST_DEPTH: Final = 128
-_FEW: Final = 0.05
-"""Where a filter keeps less than this share, what it keeps is compared one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,29 +163,26 @@ def rank_artists(voices: Sequence[Voice], links: Links, exclude: Ids, k: int, ho
 def rank_tracks(voices: Sequence[Voice], exclude: Ids, k: int, allowed: Ids | None = None) -> Ranked:
     """Rank tracks, of `allowed` alone where it is given.
 
-    Candidates come from each space's own search, deeper and deeper, until no other track can be better. What
-    weighs several instruments is exact whatever the indexes are: then, and where few tracks are allowed, every
-    vector is compared. One instrument alone is as exact as its index.
+    Candidates come from each space's own search among what may answer, deeper and deeper, until no other track can
+    be better. What weighs several instruments is exact whatever the indexes are: then every vector that may answer is
+    compared. One instrument alone is as exact as its index, which compares every one where few are allowed.
 
     References
     ----------
     R. Fagin, A. Lotem and M. Naor, "Optimal aggregation algorithms for middleware", Journal of Computer and
     System Sciences 66, 2003 (the threshold algorithm).
     """
-    needed = _common([voice.shelf.ids for voice in voices if voice.weight > 0])
+    needed = np.setdiff1d(_common([voice.shelf.ids for voice in voices if voice.weight > 0]), exclude)
     most = max(len(voice.shelf.ids) for voice in voices)
-    share = 1.0
+    depth = max(_FIRST_DEPTH, 4 * (k + len(exclude)))
     if allowed is not None:
-        share = len(allowed) / max(most, 1)
-        needed = np.intersect1d(needed, allowed)
-        if share < _FEW:
-            return _scored(voices, np.setdiff1d(needed, exclude), k)
-    depth = max(_FIRST_DEPTH, int(4 * (k + len(exclude)) / min(share, 1.0)))
+        needed = allowed = np.intersect1d(needed, allowed)
+        most, depth = len(needed), max(_FIRST_DEPTH, 4 * k)
     if all(voice.shelf.whole for voice in voices):
         depth = most
     while True:
-        seen, bound = _candidates(voices, min(depth, most))
-        ranked = _scored(voices, np.setdiff1d(np.intersect1d(seen, needed), exclude), k)
+        seen, bound = _candidates(voices, max(1, min(depth, most)), allowed)
+        ranked = _scored(voices, np.intersect1d(seen, needed), k)
         enough = len(ranked.ids) == k and ranked.scores[-1] >= bound
         if enough or depth >= most or bound == -np.inf:
             return ranked
@@ -199,14 +194,14 @@ def _scored(voices: Sequence[Voice], candidates: Ids, k: int) -> Ranked:
     return _ranked(voices, candidates, [_cosines(voice, candidates) for voice in voices], k)
 
 
-def _candidates(voices: Sequence[Voice], depth: int) -> tuple[Ids, float]:
+def _candidates(voices: Sequence[Voice], depth: int, allowed: Ids | None) -> tuple[Ids, float]:
     """Return what the spaces' searches find, and a score that no track left out can exceed."""
     found, bound = [np.empty(0, np.int64)], 0.0
     for voice in voices:
         sign = 1.0 if voice.weight > 0 else -1.0
         query = voice.query()
         length = float(np.linalg.norm(query))
-        ids, least = voice.shelf.nearest(sign * unit(query), depth, exhaustive=len(voices) > 1)
+        ids, least = voice.shelf.nearest(sign * unit(query), depth, allowed=allowed, exhaustive=len(voices) > 1)
         found.append(ids)
         if np.isfinite(least):
             most = float(voice.points(np.array([sign * length * (least + _FLOAT32_ERROR)]))[0])

@@ -183,6 +183,28 @@ def test_an_exhaustive_search_holds_for_queries_where_nothing_is(shelves):
     assert bound == pytest.approx(least, abs=1e-6)
 
 
+@pytest.mark.parametrize(("share", "recall"), [(0.02, 1.0), (0.3, 0.98)])
+def test_a_filter_goes_through_the_graph_and_few_are_compared_one_by_one(shelves, share, recall):
+    allowed = np.flatnonzero(np.random.default_rng(7).random(N) < share)
+    found = []
+    for number in range(0, N, N // 20):
+        query = shelves[0][0].rows(np.array([number]))[0]
+        answers = [set(side[0].nearest(query, 10, allowed=allowed)[0].tolist()) for side in shelves]
+        assert answers[1] <= set(allowed.tolist())
+        found.append(len(answers[0] & answers[1]) / 10)
+    assert np.mean(found) >= recall
+
+
+def test_an_exact_index_is_made_anew_without_reading_the_one_before(catalog, monkeypatch):
+    build(catalog, SPACE, "hnsw")
+    with monkeypatch.context() as patched:
+        patched.setattr("indexes.IndexStore.open", lambda *_: pytest.fail("the old index was read"))
+        assert build(catalog, SPACE, "exact").count == 22
+        with pytest.raises(pytest.fail.Exception):
+            build(catalog, SPACE, "hnsw")
+    assert shelf(catalog).exact
+
+
 @pytest.mark.parametrize("kind", [ExactIndex, HnswIndex, IvfPqIndex])
 def test_bytes_of_a_file_are_about_what_is_said(kind, tmp_path):
     one = space(1)

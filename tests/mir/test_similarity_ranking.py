@@ -80,6 +80,50 @@ def test_both_shelves_hold_the_same():
         assert shelf.nearest(query, 2 * N)[1] == -np.inf
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
+def test_a_shelf_finds_what_is_allowed_and_nothing_else(share):
+    whole = vectors(1)
+    allowed = np.flatnonzero(np.random.default_rng(4).random(N + 50) < share)  # some are not here, some are gone
+    there = np.isin(whole.track_ids, allowed)
+    query = unit(np.random.default_rng(3).normal(size=D))
+    similarities = whole.matrix[there] @ query
+    for shelf in (MemoryShelf(whole), indexed(whole, 5)):
+        ids, least = shelf.nearest(query, 10, allowed=allowed)
+        assert np.isin(ids, whole.track_ids[there]).all()
+        best = whole.track_ids[there][np.argsort(-similarities)[:10]]
+        assert set(best) <= set(ids)
+        unseen = ~np.isin(whole.track_ids[there], ids)
+        assert (similarities[unseen] <= least + 1e-6).all()
+        ids, least = shelf.nearest(query, N, allowed=allowed)
+        assert set(ids) == set(whole.track_ids[there])
+        assert least == -np.inf
+
+
+class Counting(MemoryShelf):
+    """A shelf whose searches cost more the deeper they are."""
+
+    whole = False
+
+    def __init__(self, vectors):
+        super().__init__(vectors)
+        self.depths = []
+
+    def nearest(self, query, k, *, allowed=None, exhaustive=False):
+        self.depths.append(k)
+        return super().nearest(query, k, allowed=allowed, exhaustive=exhaustive)
+
+
+def test_a_filter_reaches_the_search():
+    shelf = Counting(vectors(1))
+    asked = voices((1.0,), [shelf])
+    cosines = shelf.rows(shelf.ids) @ asked[0].query()
+    farthest = shelf.ids[np.argsort(cosines)[:600]]
+    ranked = rank_tracks(asked, farthest[:3], 15, farthest)
+    assert ranked.ids.tolist() == farthest[:2:-1][:15].tolist()
+    assert shelf.depths == [128]
+    assert not len(rank_tracks(asked, np.empty(0, np.int64), 15, np.empty(0, np.int64)).ids)
+
+
 @pytest.mark.parametrize("weights", [(1.0,), (0.6, 0.4), (0.2, 2.0, 1.0), (1.0, -0.8), (0.5, 0.5, -2.0)])
 @pytest.mark.parametrize("through_index", [False, True])
 def test_tracks_are_ranked_as_by_brute_force(weights, through_index):
@@ -115,8 +159,8 @@ class Careless(MemoryShelf):
 
     whole = exact = False
 
-    def nearest(self, query, k, *, exhaustive=False):
-        ids, least = super().nearest(query, k)
+    def nearest(self, query, k, *, allowed=None, exhaustive=False):
+        ids, least = super().nearest(query, k, allowed=allowed)
         return (ids, least) if exhaustive else (np.sort(ids)[::2], least)
 
 
