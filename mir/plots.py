@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,30 @@ from typing import TYPE_CHECKING, Any
 from mir.errors import BadRequest
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5AA8", "#6B6B6B")
 """Colour cycle (Okabe & Ito, "Color Universal Design", 2008, darkened where text needs it): readable without
 seeing red and green apart, and in grey print."""
+
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "light": (*COLOURS[:7], "#882255", "#8A8A1F", "#117733"),
+    "dark": (
+        "#4DA3E0", "#F28C4B", "#33C79A", "#E39BC4", "#F2BE4B", "#8FD0F5", "#B59AE0", "#DE6F97", "#C9C95C", "#6FBF7F",
+    ),
+}  # fmt: skip
+"""Ten colours for points on a light and on a dark ground, the same hues in the same order."""
+
+OTHERS: dict[str, str] = {"light": "#B4B4B4", "dark": "#626262"}
+"""Points that are of no category, or of one too small for a colour."""
+
+AMOUNTS: dict[str, tuple[str, ...]] = {
+    "light": ("#440154", "#472D7B", "#3B528B", "#2C728E", "#21918C", "#28AE80", "#5EC962", "#ADDC30"),
+    "dark": ("#4A5FA5", "#36809F", "#2C9C98", "#2FB583", "#5EC962", "#95D840", "#CBE02D", "#FDE725"),
+}
+"""From little to much, for points: viridis (S. van der Walt and N. Smith, 2015) without the end that the ground
+swallows; evenly bright steps, read without seeing red and green apart."""
 
 INSTRUMENT_COLOURS: dict[str, str] = {
     "vocals": "#D55E00",
@@ -93,6 +113,56 @@ def style() -> Iterator[None]:
         matplotlib.use("Agg")
     with matplotlib.rc_context({**_RC, "axes.prop_cycle": cycler(color=COLOURS)}):
         yield
+
+
+def use() -> None:
+    """Draw in the house style from here on, for notebooks: `style` ends with its block, a cell's style must not."""
+    import matplotlib
+    from cycler import cycler
+
+    matplotlib.rcParams.update({**_RC, "axes.prop_cycle": cycler(color=COLOURS)})
+
+
+def label(name: str, most: int = 28) -> str:
+    """Return anybody's words as a label: at most so many letters, and dollar signs start no formula."""
+    short = name if len(name) <= most else f"{name[: most - 1]}…"
+    return short.replace("$", r"\$")
+
+
+def groups(
+    axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str | None], most: int = 7, size: float = 36.0
+) -> None:
+    """Draw points coloured by group, with a legend outside that counts them.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    x, y, names
+        Of each point, length ``n``; points whose `x` or `y` is NaN are left out, those of no group (None) are grey.
+    most
+        Groups that get a colour, the largest first; all others are grey.
+    size
+        Of a point, in square points.
+    """
+    known = [
+        (name if isinstance(name, str) else None, float(a), float(b))
+        for name, a, b in zip(names, x, y, strict=True)
+        if a == a and b == b  # NaN is unequal to itself
+    ]
+    counts = Counter(name for name, _, _ in known if name is not None)
+    shown = sorted(counts, key=lambda name: (-counts[name], name))[: min(most, len(COLOURS))]
+    rest = [(a, b) for name, a, b in known if name not in shown]
+    if rest:
+        axes.scatter(*zip(*rest, strict=True), s=0.6 * size, color=OTHERS["light"], label=f"others ({len(rest):,})")
+    for name, colour in zip(shown, COLOURS, strict=False):
+        own = [(a, b) for group, a, b in known if group == name]
+        axes.scatter(
+            *zip(*own, strict=True), s=size, color=colour, edgecolors="white", linewidths=0.5,
+            label=f"{label(name)} ({len(own):,})",
+        )  # fmt: skip
+    if known:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def figure(width_in: float = 7.0, height_in: float = 4.2) -> Figure:

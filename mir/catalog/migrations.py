@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mir.catalog import lock, schema
+from mir.catalog import lock, schema, steps
 from mir.errors import CatalogTooNew, CatalogTooOld
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Migration = Callable[["duckdb.DuckDBPyConnection"], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+MIGRATIONS: Mapping[int, Migration] = {2: steps.clusters_and_maps}
 """Schema version → the step that leads to it from the one before. A released step is never changed."""
 
 

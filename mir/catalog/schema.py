@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class Table:
 
 _TRACK = ("track_id", "BIGINT NOT NULL", "the track (tracks.track_id)")
 _SPACE = ("space", "VARCHAR NOT NULL", "name of the space (spaces.space)")
+_INSTRUMENTS = (
+    "instruments",
+    "VARCHAR NOT NULL",
+    "what it is by, weights summing to 1: drums, or vocals=0.7,drums=0.3",
+)
+_MADE_AT = ("created_at", "TIMESTAMP NOT NULL DEFAULT make_timestamp(epoch_us(now()))", "when it was made")
+_MADE_OF = ("generation", "BIGINT NOT NULL", "generation of the catalog that it was made from")
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -249,6 +256,71 @@ TABLES: tuple[Table, ...] = (
             ("probability", "DOUBLE NOT NULL", "0..1, as the classifier gives it"),
         ),
         ("PRIMARY KEY (run_id, track_id, genre)",),
+    ),
+    Table(
+        "clusterings",
+        "How the library was last put into clusters, by each choice of instruments (`mir cluster`).",
+        (
+            _INSTRUMENTS,
+            _MADE_AT,
+            _MADE_OF,
+            ("tracks", "INTEGER NOT NULL", "tracks that have these instruments"),
+            ("next_id", "INTEGER NOT NULL", "id of the next new cluster: an id is never given twice"),
+            ("parameters", "JSON NOT NULL", "how it was done"),
+        ),
+        ("PRIMARY KEY (instruments)",),
+    ),
+    Table(
+        "clusters",
+        "One row a cluster; a cluster that is found again when the library has grown keeps its id.",
+        (
+            _INSTRUMENTS,
+            ("cluster_id", "INTEGER NOT NULL", "number of the cluster within its clustering"),
+            ("name", "VARCHAR NOT NULL", "what sets it apart, in words; no two clusters of a clustering share one"),
+            ("size", "INTEGER NOT NULL", "tracks in it when it was made"),
+            (
+                "distinguishes",
+                "JSON NOT NULL",
+                "columns in which it differs most from the rest: words, effect (Cliff's delta, -1 to 1), medians",
+            ),
+        ),
+        ("PRIMARY KEY (instruments, cluster_id)",),
+    ),
+    Table(
+        "track_clusters",
+        "Which cluster each track is in; cluster_id is NULL for a track that belongs to none.",
+        (
+            _TRACK,
+            _INSTRUMENTS,
+            ("cluster_id", "INTEGER", "its cluster (clusters.cluster_id); NULL: noise"),
+            ("probability", "DOUBLE NOT NULL", "0..1, how firmly it belongs there; 0 for noise"),
+            ("nearest_cluster_id", "INTEGER", "its cluster, for noise that of the nearest track that has one"),
+            ("is_medoid", "BOOLEAN NOT NULL", "the most typical track of its cluster"),
+        ),
+        ("PRIMARY KEY (track_id, instruments)",),
+    ),
+    Table(
+        "maps",
+        "Maps of the library, one by each choice of instruments (`mir map`).",
+        (
+            _INSTRUMENTS,
+            _MADE_AT,
+            _MADE_OF,
+            ("parameters", "JSON NOT NULL", "how it was drawn: method, its parameters and versions"),
+            ("fingerprint", "VARCHAR NOT NULL", "checksum of vectors and parameters; as long as it fits, points hold"),
+        ),
+        ("PRIMARY KEY (instruments)",),
+    ),
+    Table(
+        "map_points",
+        "Where each track lies on a map; only nearness means something, not the axes.",
+        (
+            _TRACK,
+            _INSTRUMENTS,
+            ("x", "DOUBLE NOT NULL", "to the right"),
+            ("y", "DOUBLE NOT NULL", "upwards"),
+        ),
+        ("PRIMARY KEY (track_id, instruments)",),
     ),
 )
 """Every table but the wide ones, whose columns the extractors declare (see `mir.catalog.wide`)."""

@@ -88,7 +88,7 @@ def test_a_newer_schema_is_refused_and_an_older_one_told_what_to_do(catalog: Cat
             opener(catalog.path)
     with duckdb.connect(str(catalog.path)) as con:
         con.execute("UPDATE schema_version SET version = 0 WHERE version = 99")
-        con.execute("DELETE FROM schema_version WHERE version = 1")
+        con.execute("DELETE FROM schema_version WHERE version = ?", [schema.SCHEMA_VERSION])
     with pytest.raises(CatalogTooOld, match="mir catalog migrate"):
         open_catalog(catalog.path)
     with pytest.raises(CatalogTooOld, match="no way leads"):
@@ -106,18 +106,22 @@ def test_migrations_run_in_order_in_one_transaction_after_a_backup(catalog: Cata
         con.execute("UPDATE tracks SET mood = 'lost'")
         con.execute("SELECT * FROM nothing_of_that_name")
 
-    before = snapshot(catalog)
+    now, before = schema.SCHEMA_VERSION, snapshot(catalog)
     with pytest.raises(duckdb.CatalogException):
-        migrate(catalog, 3, {2: second, 3: broken})
+        migrate(catalog, now + 2, {now + 1: second, now + 2: broken})
     assert snapshot(catalog) == before
-    saved = migrate(catalog, 3, {2: second, 3: third})
+    saved = migrate(catalog, now + 2, {now + 1: second, now + 2: third})
     assert saved is not None
-    assert saved.name == "mir.duckdb.backup-v1-1"  # the first one was made for the attempt that failed
+    assert saved.name == f"mir.duckdb.backup-v{now}-1"  # the first one was made for the attempt that failed
     assert snapshot(Catalog(saved)) == before
     with duckdb.connect(str(catalog.path), read_only=True) as con:
         assert con.execute("SELECT mood FROM tracks").fetchall() == [("calm",)]
-        assert con.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [(1,), (2,), (3,)]
-    assert migrate(catalog, 3, {}) is None
+        assert con.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [
+            (now,),
+            (now + 1,),
+            (now + 2,),
+        ]
+    assert migrate(catalog, now + 2, {}) is None
     with pytest.raises(CatalogTooNew):
         open_catalog(catalog.path)
 
@@ -125,11 +129,12 @@ def test_migrations_run_in_order_in_one_transaction_after_a_backup(catalog: Cata
 def test_ingest_migrates_by_itself(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     from mir.catalog import migrations, store
 
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(store, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(migrations, "MIGRATIONS", {2: lambda con: con.execute("CREATE TABLE moods (x INTEGER)")})
+    now = schema.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", now + 1)
+    monkeypatch.setattr(store, "SCHEMA_VERSION", now + 1)
+    monkeypatch.setattr(migrations, "MIGRATIONS", {now + 1: lambda con: con.execute("CREATE TABLE moods (x INTEGER)")})
     assert create_catalog(catalog.path).fetch("SELECT count(*) FROM moods").rows == [(0,)]
-    assert catalog.path.with_name("mir.duckdb.backup-v1").is_file()
+    assert catalog.path.with_name(f"mir.duckdb.backup-v{now}").is_file()
 
 
 def test_a_backup_is_a_catalog_and_overwrites_nothing(catalog: Catalog, tmp_path: Path) -> None:
@@ -194,7 +199,7 @@ def test_commands(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     said = run("catalog", "backup", catalog.path.with_name("b.duckdb"), *at, "--json")
     assert (said.code, said.out) == (0, f'{{"backup": "{catalog.path.with_name("b.duckdb")}"}}\n')
     said = run("catalog", "migrate", *at, "--json")
-    assert (said.code, said.out) == (0, '{"schema": 1, "backup": null, "rebuilt": []}\n')
+    assert (said.code, said.out) == (0, f'{{"schema": {schema.SCHEMA_VERSION}, "backup": null, "rebuilt": []}}\n')
     assert '"after_bytes"' in run("catalog", "compact", *at, "--json").out
     said = run("forget", "artist 1", *at, "--json")
     assert said.out == '{"what": "Artist 1", "kind": "artist", "tracks": 1}\n'
