@@ -1,7 +1,7 @@
 """Genre on half of GTZAN: this program's classifier beside plain MFCC statistics, on the same folds.
 
     python -m benchmarks genre_gtzan --data DATA
-    python benchmarks/genre_gtzan.py DATA --repeats 20 --json > gtzan.json
+    python -m benchmarks.genre_gtzan --data DATA --repeats 20 --json > gtzan.json
 
 The clips name no artists, and GTZAN has largely one artist a genre: every clip is its own group, so this is a
 smoke test of the whole chain and no evidence for unknown artists. MFCC mean and deviation with an RBF-SVM, the
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from features import INSTRUMENTS
 from mir.catalog import Catalog, open_catalog
+from mir.genre.calibration import reliability
 from mir.genre.dataset import Dataset, load
 from mir.genre.evaluation import cross_predict, fold_seed
 from mir.genre.folds import Labels, grouped_folds
@@ -130,8 +131,9 @@ def main() -> None:
         "all": list(INSTRUMENTS.values()),
     }.items():
         if any(dataset.plays(space) for space in spaces):
-            found = cross_predict(dataset.select(spaces), **drawn)
+            found = cross_predict(dataset.select(spaces), by_form=name == "all", **drawn)
             guesses[name], chosen = found.guesses, found.chosen
+            guesses |= {f"all, {form}": each for form, each in found.forms.items()}
     mfcc = mfcc_statistics([paths[track] for track in dataset.track_ids.tolist()])
     guesses["mfcc + svm"] = tuple(mfcc_guesses(mfcc, dataset, **drawn))
     counts = {name: confusions(dataset.labels, each, dataset.groups, names) for name, each in guesses.items()}
@@ -147,6 +149,10 @@ def main() -> None:
         },
         "all_minus_mfcc": difference(counts["all"], counts["mfcc + svm"], options.seed),
         "all_minus_mix": difference(counts["all"], counts["mix"], options.seed),
+        "stacked_minus_concatenated": difference(counts["all, stacked"], counts["all, concatenated"], options.seed),
+        "calibration": reliability(
+            found.confidences, np.array([guess == dataset.labels for guess in found.guesses])
+        ).to_json(),
         "chosen": chosen,
         "confusion": counts["all"].sum(axis=0).round(3).tolist(),
         "ingest_s": round(ingest_s, 1),
@@ -166,14 +172,15 @@ def spread(guesses: Sequence[Labels], truth: Labels) -> float:
 def show(result: dict[str, Any]) -> None:
     """Print the result as a table."""
     print(f"{result['clips']} clips, {len(result['genres'])} genres; {result['protocol']}")
-    print(f"{'':14}{'accuracy':>10}{'± repeats':>11}{'95 %':>18}{'macro-F1':>10}")
+    print(f"{'':18}{'accuracy':>10}{'± repeats':>11}{'95 %':>18}{'macro-F1':>10}")
     for name, each in result["scores"].items():
         interval = "{:.3f} to {:.3f}".format(*each["accuracy_interval"])
         deviation = each["accuracy_sd_of_repeats"]
-        print(f"{name:14}{each['accuracy']:10.3f}{deviation:11.3f}{interval:>18}{each['macro_f1']:10.3f}")
-    for name in ("all_minus_mfcc", "all_minus_mix"):
+        print(f"{name:18}{each['accuracy']:10.3f}{deviation:11.3f}{interval:>18}{each['macro_f1']:10.3f}")
+    for name in ("all_minus_mfcc", "all_minus_mix", "stacked_minus_concatenated"):
         interval = "{:+.3f} to {:+.3f}".format(*result[name]["accuracy_interval"])
         print(f"{name.replace('_', ' ')}: {result[name]['accuracy']:+.3f} accuracy, 95 % {interval} (paired)")
+    print(f"expected calibration error {result['calibration']['expected_calibration_error']:.3f}")
     print(f"ingest {result['ingest_s']} s, all {result['wall_s']} s")
 
 

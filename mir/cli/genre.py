@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mir.cli.console import CatalogOption, JsonOption, print_json, print_table, progress
+from mir.cli.genre_explain import explain
 
 if TYPE_CHECKING:
     from mir.catalog import Catalog
-    from mir.genre.evaluation import OnStep, Report
-    from mir.genre.runs import Run
+    from mir.genre.evaluation import OnStep
 
 ByOption = Annotated[
     str | None,
@@ -29,6 +29,7 @@ FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Folds, grouped
 RunOption = Annotated[str | None, typer.Option("--run", help="Run to use (default: the promoted one).")]
 
 genre_app = typer.Typer(no_args_is_help=True, help="Tell genres from stems: train, score, compare, use.")
+genre_app.command()(explain)
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +47,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train on every labelled track and store the run; the first one is promoted."""
+    from mir.cli.genre_report import run_table
     from mir.genre.dataset import parse_instruments
     from mir.genre.labels import LabelMap, read_label_map
     from mir.genre.runs import train as train_
@@ -57,7 +59,7 @@ def train(
     if as_json:
         print_json(run.to_json())
         return
-    print_table(*_run_table([run]))
+    print_table(*run_table([run]))
 
 
 @genre_app.command()
@@ -72,6 +74,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score genre on artists held out: the mixture, each instrument, and all."""
+    from mir.cli.genre_report import print_report
     from mir.genre.dataset import load, parse_instruments
     from mir.genre.evaluation import evaluate as evaluate_
     from mir.genre.labels import LabelMap, read_label_map
@@ -88,7 +91,7 @@ def evaluate(
         print_json(report.to_json())
         return
     _say(report.statements)
-    _print_report(report)
+    print_report(report)
 
 
 @genre_app.command()
@@ -148,16 +151,67 @@ def apply_(run: RunOption = None, catalog: CatalogOption = None, as_json: JsonOp
 
 
 @genre_app.command()
-def runs(catalog: CatalogOption = None, as_json: JsonOption = False) -> None:
-    """List the runs of this catalog, latest first."""
+def runs(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Show this run whole (id or beginning).")] = None,
+    catalog: CatalogOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the runs of this catalog, latest first, with the promoted one; or show one whole."""
+    from mir.cli.genre_report import compared_table, print_run
+    from mir.genre.comparison import compare
+    from mir.genre.runs import find_run
     from mir.genre.runs import runs as runs_
 
-    found = runs_(_open(catalog))
-    if as_json:
-        for run in found:
-            print_json(run.to_json())
+    opened = _open(catalog)
+    if run is not None:
+        found = find_run(opened, run)
+        if as_json:
+            print_json(found.to_json(whole=True))
+            return
+        print_run(found)
         return
-    print_table(*_run_table(found))
+    compared = compare(runs_(opened))
+    if as_json:
+        for each in compared:
+            print_json(each.to_json())
+        return
+    print_table(*compared_table(compared))
+
+
+@genre_app.command()
+def repeat(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or its beginning.")],
+    catalog: CatalogOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Carry a run out again from its row and compare; nothing is stored. Exit code 1: not the same."""
+    from mir.genre.repeating import repeat as repeat_
+
+    with _steps("repeating") as on_step:
+        found = repeat_(_open(catalog), run, on_step=on_step)
+    _say(found.changed)
+    if found.changed:
+        _say(["nothing was trained; a new run on what is there now: mir genre train"])
+    if as_json:
+        print_json(found.to_json())
+    else:
+        columns = ("run", "same", "tracks", "predictions", "largest difference", "of a metric")
+        equal = {True: "equal", False: "differ", None: None}[found.predictions_equal]
+        print_table(
+            columns,
+            [
+                (
+                    found.run_id,
+                    "yes" if found.same else "no",
+                    found.tracks,
+                    equal,
+                    found.largest_probability_difference,
+                    found.largest_metric_difference,
+                )
+            ],
+        )
+    if not found.same:
+        raise typer.Exit(1)
 
 
 @genre_app.command()
@@ -167,13 +221,14 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Make a run the one that `predict` and `apply` use."""
+    from mir.cli.genre_report import run_table
     from mir.genre.runs import promote as promote_
 
     promoted = promote_(_open(catalog), run)
     if as_json:
         print_json(promoted.to_json())
         return
-    print_table(*_run_table([promoted]))
+    print_table(*run_table([promoted]))
 
 
 def _open(catalog: Path | None) -> Catalog:
@@ -203,48 +258,3 @@ def _steps(description: str) -> Iterator[OnStep]:
 def _say(sentences: list[str] | tuple[str, ...]) -> None:
     for sentence in sentences:
         sys.stderr.write(f"note: {sentence}\n")
-
-
-def _run_table(found: list[Run]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    columns = ("run", "promoted", "by", "tracks", "genres", "model", "accuracy", "macro-F1", "95 %")
-    rows: list[tuple[object, ...]] = []
-    for run in found:
-        chosen, metrics = run.parameters["chosen"], run.metrics
-        interval = metrics.get("macro_f1_interval")
-        rows.append(
-            (
-                run.run_id,
-                "yes" if run.promoted else "",
-                "+".join(run.parameters["by"]),
-                run.parameters["tracks"],
-                len(run.labels),
-                f"{chosen['head']} C={chosen['c']:g}" + (" PCA" if chosen["pca"] else ""),
-                metrics.get("accuracy"),
-                metrics.get("macro_f1"),
-                f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else None,
-            )
-        )
-    return columns, rows
-
-
-def _print_report(report: Report) -> None:
-    from features import INSTRUMENTS
-
-    sys.stdout.write(f"{report.protocol}\n\n")
-    rows: list[tuple[object, ...]] = []
-    # The instruments asked for come first, unless a row of the ablation is just them.
-    asked = "+".join(report.by)
-    there = asked in report.ablation or ("all" in report.ablation and len(report.by) == len(INSTRUMENTS))
-    for name, score in {**({} if there else {asked: report.score}), **report.ablation}.items():
-        if score is None:
-            rows.append((name, None, None, None, None))
-            continue
-        accuracy, f1 = (f"{low:.2f} to {high:.2f}" for low, high in (score.accuracy_interval, score.macro_f1_interval))
-        rows.append((name, score.accuracy, accuracy, score.macro_f1, f1))
-    rows += [(name, b["accuracy"], None, b["macro_f1"], None) for name, b in report.baselines.items()]
-    print_table(("by", "accuracy", "95 %", "macro-F1", "95 %"), rows)
-    sys.stdout.write("\n")
-    print_table(
-        ("genre", "tracks", "artists", "precision", "recall", "F1"),
-        [(r.label, r.tracks, r.artists, r.precision, r.recall, r.f1) for r in report.per_label],
-    )

@@ -24,18 +24,30 @@ ALLOWED_TYPES: frozenset[tuple[str, str]] = frozenset(
         ("FunctionNode", "numpy.clip"),
         ("JsonNode", "builtins.str"),
         ("ListNode", "builtins.list"),
+        ("LossNode", "sklearn._loss._loss.CyHalfBinomialLoss"),
+        ("LossNode", "sklearn._loss._loss.CyHalfMultinomialLoss"),
         ("NdArrayNode", "numpy.float64"),
         ("NdArrayNode", "numpy.int64"),
         ("NdArrayNode", "numpy.ndarray"),
-        ("ObjectNode", "sklearn.calibration.CalibratedClassifierCV"),
-        ("ObjectNode", "sklearn.calibration._CalibratedClassifier"),
-        ("ObjectNode", "sklearn.calibration._TemperatureScaling"),
+        ("NdArrayNode", "numpy.uint64"),
+        ("ObjectNode", "mir.genre.stack.InstrumentStack"),
+        ("ObjectNode", "mir.genre.tempering.Tempered"),
+        ("ObjectNode", "sklearn._loss.link.Interval"),
+        ("ObjectNode", "sklearn._loss.link.LogitLink"),
+        ("ObjectNode", "sklearn._loss.link.MultinomialLogit"),
+        ("ObjectNode", "sklearn._loss.loss.HalfBinomialLoss"),
+        ("ObjectNode", "sklearn._loss.loss.HalfMultinomialLoss"),
         ("ObjectNode", "sklearn.decomposition._pca.PCA"),
+        ("ObjectNode", "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper"),
+        ("ObjectNode", "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier"),
+        ("ObjectNode", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"),
         ("ObjectNode", "sklearn.impute._base.SimpleImputer"),
+        ("ObjectNode", "sklearn.kernel_approximation.Nystroem"),
         ("ObjectNode", "sklearn.linear_model._logistic.LogisticRegression"),
         ("ObjectNode", "sklearn.pipeline.Pipeline"),
         ("ObjectNode", "sklearn.preprocessing._data.RobustScaler"),
         ("ObjectNode", "sklearn.preprocessing._function_transformer.FunctionTransformer"),
+        ("ObjectNode", "sklearn.preprocessing._label.LabelEncoder"),
         ("ObjectNode", "sklearn.svm._classes.SVC"),
         ("TupleNode", "builtins.tuple"),
         ("TypeNode", "builtins.str"),
@@ -150,13 +162,10 @@ def _load(data: bytes, name: str, n_features: int) -> Any:  # noqa: ANN401 - sci
 
     try:
         # skops audits once more, by the functions and types it would really resolve.
-        untrusted = skops.io.get_untrusted_types(data=data)
-        if set(untrusted) - set(_TRUSTED):
-            raise ArtifactRefused(f"{name} names types that are not allowed: {', '.join(untrusted)}")
-        pipeline = skops.io.loads(data, trusted=untrusted)
-    except (UntrustedTypesFoundException, TypeError, ValueError, KeyError, AttributeError) as error:
-        if isinstance(error, ArtifactRefused):
-            raise
+        pipeline = skops.io.loads(data, trusted=_TRUSTED)
+    except UntrustedTypesFoundException as error:
+        raise ArtifactRefused(f"{name} names types that are not allowed: {error}") from None
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ArtifactRefused(f"{name} cannot be read: {error}") from None
     taken = getattr(pipeline, "n_features_in_", 0)
     if taken != n_features:

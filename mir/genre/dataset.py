@@ -1,10 +1,16 @@
-"""From the catalog to a table to learn from: one row a track, features by space, one label, one artist."""
+"""From the catalog to a table to learn from: one row a track, features by space, one label, one artist.
+
+A track may have several genres. Its first one (a person's before a tag's) is its label; a further one counts where
+some other track has it for its label. Learned from, such a track is one row a genre, which share its weight; scored,
+any of its genres is right.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +18,9 @@ from numpy.typing import NDArray
 
 from features import EXTRACTORS, INSTRUMENTS
 from mir.errors import BadRequest, CatalogTooOld
-from mir.genre.folds import Labels
+from mir.genre.folds import Labels, Rows
 from mir.genre.labels import LabelMap
-from mir.genre.model import Matrix
+from mir.genre.model import Learning, Matrix
 
 if TYPE_CHECKING:
     from mir.catalog import Catalog
@@ -126,13 +132,51 @@ class Dataset:
         name = f"{space}.sounds"
         return name in self.features and bool((self.matrix[:, self.features.index(name)] > 0).any())
 
+    @property
+    def further(self) -> tuple[tuple[str, ...], ...]:
+        """Further genres of each row that count: those that some other row has for its label."""
+        names = set(self.labels.tolist())
+        return tuple(tuple(other for other in others if other in names) for others in self.others)
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """First and last-plus-one column of each space, in the order of `versions`."""
+        edges = np.cumsum([0, *(len(feature_names(space)) for space in self.versions)]).tolist()
+        return tuple(pairwise(edges))
+
+    def learning(self, rows: Rows | None = None) -> Learning:
+        """Return what is learned from these rows (numbers; None: all): one row a genre of a track.
+
+        The genres of a track share its weight; where every track has one, there are no weights.
+        """
+        chosen = np.arange(len(self.labels)) if rows is None else rows
+        further = self.further
+        if not any(further[row] for row in chosen.tolist()):
+            if rows is None:
+                return Learning(self.matrix, self.labels, self.groups, self.blocks)
+            return Learning(self.matrix[chosen], self.labels[chosen], self.groups[chosen], self.blocks)
+        genres = [(row, label) for row in chosen.tolist() for label in (str(self.labels[row]), *further[row])]
+        spread = np.array([row for row, _ in genres], dtype=np.int64)
+        return Learning(
+            self.matrix[spread],
+            np.array([label for _, label in genres], dtype=self.labels.dtype),
+            self.groups[spread],
+            self.blocks,
+            np.array([1.0 / (1 + len(further[row])) for row in spread.tolist()]),
+        )
+
     def snapshot(self) -> str:
         """Return a SHA-256 (hex) over everything learned from: tracks, labels, artists, features."""
-        digest = hashlib.sha256()
-        for part in (self.features, self.labels.tolist(), self.groups.tolist()):
-            digest.update("\x1f".join(part).encode() + b"\x1e")
-        digest.update(np.ascontiguousarray(self.track_ids).tobytes())
+        digest = hashlib.sha256(self.truth().encode())
+        digest.update("\x1f".join(self.features).encode() + b"\x1e")
         digest.update(np.ascontiguousarray(self.matrix).tobytes())
+        return digest.hexdigest()
+
+    def truth(self) -> str:
+        """Return a SHA-256 (hex) over what a score compares with: tracks, labels, artists."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.track_ids).tobytes())
+        for part in (self.labels.tolist(), self.groups.tolist(), ["\x1d".join(others) for others in self.others]):
+            digest.update("\x1f".join(part).encode() + b"\x1e")
         return digest.hexdigest()
 
 

@@ -3,87 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features import INSTRUMENTS
-from mir.errors import TooFewLabels
+from mir.genre.calibration import reliability
+from mir.genre.candidates import CANDIDATES, Candidate
 from mir.genre.dataset import Dataset
-from mir.genre.folds import Labels, artists_per_label, grouped_folds
-from mir.genre.model import CANDIDATES, Candidate, fit, predict_proba
-from mir.genre.scores import (
-    Counts,
-    LabelScore,
-    Score,
-    confusions,
-    difference,
-    label_scores,
-    score,
-)
-
-RARE_BELOW = 3
-"""Labels with fewer artists are reported as rare."""
+from mir.genre.folds import Labels, Rows, artists_per_label, grouped_folds
+from mir.genre.model import compete, predict_proba
+from mir.genre.report import Report, baselines, protocol, rare_labels, scorable, statements
+from mir.genre.scores import Counts, Score, confusions, difference, guess_or_label, label_scores, score
 
 OnStep = Callable[[int, int, str], None]
 """Called after each fold: done, total, what was done."""
 
-
-@dataclass(frozen=True, slots=True)
-class RareLabel:
-    """A label with fewer artists than `RARE_BELOW`; with a single artist it cannot be scored."""
-
-    label: str
-    tracks: int
-    artists: int
-    scored: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """An evaluation. `confusion` has the truth in rows; `ablation` is None for an instrument nobody plays."""
-
-    by: tuple[str, ...]
-    score: Score
-    protocol: str
-    labels: tuple[str, ...]
-    confusion: tuple[tuple[float, ...], ...]
-    per_label: tuple[LabelScore, ...]
-    ablation: dict[str, Score | None]
-    all_minus_mix: dict[str, Any] | None
-    baselines: dict[str, dict[str, float]]
-    chosen: dict[str, int]
-    rare: tuple[RareLabel, ...]
-    statements: tuple[str, ...]
-    tracks: int
-    artists: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the answer of ``mir genre evaluate --json``."""
-        return {
-            **self.score.to_json(),
-            "protocol": self.protocol,
-            "by": list(self.by),
-            "tracks": self.tracks,
-            "artists": self.artists,
-            "labels": list(self.labels),
-            "confusion": [list(row) for row in self.confusion],
-            "per_label": [asdict(row) for row in self.per_label],
-            "ablation": {name: value.to_json() if value else None for name, value in self.ablation.items()},
-            "all_minus_mix": self.all_minus_mix,
-            "baselines": self.baselines,
-            "chosen": self.chosen,
-            "rare": [asdict(row) for row in self.rare],
-            "statements": list(self.statements),
-        }
+FORMS = ("concatenated", "stacked")
 
 
 @dataclass(frozen=True, slots=True)
 class CrossPrediction:
-    """What each row was called by models that had not heard its artist; one `guesses` array a repeat."""
+    """What each row was called by models that had not heard its artist.
+
+    Parameters
+    ----------
+    guesses
+        One array of shape ``(n,)`` a repeat.
+    confidences
+        Probability of each guess, 0…1, shape ``(n_repeats, n)``.
+    forms
+        The same guesses had only candidates of one form competed; empty where that was not asked for.
+    chosen
+        How often each candidate won.
+    statements
+        What has to be said of the folds and of the candidates.
+    """
 
     guesses: tuple[Labels, ...]
+    confidences: NDArray[np.float64]
+    forms: dict[str, tuple[Labels, ...]]
     chosen: dict[str, int]
     statements: tuple[str, ...]
 
@@ -100,39 +60,88 @@ def cross_predict(
     repeats: int = 1,
     seed: int = 0,
     candidates: Sequence[Candidate] = CANDIDATES,
+    by_form: bool = False,
     on_fold: Callable[[], None] | None = None,
 ) -> CrossPrediction:
     """Predict every row from folds that hold its artist out; candidates are chosen inside the training part.
+
+    Parameters
+    ----------
+    dataset
+        The rows.
+    folds, repeats, seed
+        Folds grouped by artist, drawn anew for each repeat.
+    candidates
+        What may be chosen.
+    by_form
+        Also predict with the best stacked and the best concatenated model alone.
+    on_fold
+        Hears of each fold.
 
     Raises
     ------
     TooFewLabels
         Where the rows cannot be split by artist.
     """
-    names = [str(name) for name in np.unique(dataset.labels)]
-    guesses, chosen, statements = [], dict[str, int](), dict[str, None]()
+    names = np.unique(dataset.labels)
+    forms: tuple[str | None, ...] = (None, *FORMS) if by_form and len(dataset.blocks) > 1 else (None,)
+    guesses: dict[str | None, list[Labels]] = {form: [] for form in forms}
+    confidences, chosen, said = [], dict[str, int](), dict[str, None]()
     for repeat in range(repeats):
         split = grouped_folds(dataset.labels, dataset.groups, folds, fold_seed(seed, repeat))
-        statements.update(dict.fromkeys(split.statements))
-        guess = np.full(len(dataset.labels), "", dtype=dataset.labels.dtype)
+        said.update(dict.fromkeys(split.statements))
+        guess = {form: np.full(len(dataset.labels), "", dtype=dataset.labels.dtype) for form in forms}
+        confidence = np.ones(len(dataset.labels))
         for number, (train, test) in enumerate(split.splits):
             if len(np.unique(dataset.labels[train])) < 2:
-                guess[test] = dataset.labels[train][0]
+                for form in forms:
+                    guess[form][test] = dataset.labels[train][0]
                 continue
-            fitted = fit(
-                dataset.matrix[train],
-                dataset.labels[train],
-                dataset.groups[train],
-                seed=fold_seed(seed, repeat) + number,
-                candidates=candidates,
-            )
-            probabilities = predict_proba(fitted.pipeline, dataset.matrix[test], names)
-            guess[test] = np.asarray(names)[probabilities.argmax(axis=1)]
-            chosen[str(fitted.candidate)] = chosen.get(str(fitted.candidate), 0) + 1
+            found = _predict_fold(dataset, train, test, forms, fold_seed(seed, repeat) + number, candidates)
+            for form, probabilities in found.probabilities.items():
+                guess[form][test] = names[probabilities.argmax(axis=1)]
+            confidence[test] = found.probabilities[None].max(axis=1)
+            chosen[found.chosen] = chosen.get(found.chosen, 0) + 1
+            said.update(dict.fromkeys(found.statements))
             if on_fold is not None:
                 on_fold()
-        guesses.append(guess)
-    return CrossPrediction(tuple(guesses), dict(sorted(chosen.items())), tuple(statements))
+        for form in forms:
+            guesses[form].append(guess[form])
+        confidences.append(confidence)
+    by_name = {form: tuple(each) for form, each in guesses.items() if form is not None}
+    return CrossPrediction(
+        tuple(guesses[None]), np.array(confidences), by_name, dict(sorted(chosen.items())), tuple(said)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    probabilities: dict[str | None, NDArray[np.float64]]
+    chosen: str
+    statements: tuple[str, ...]
+
+
+def _predict_fold(
+    dataset: Dataset,
+    train: Rows,
+    test: Rows,
+    forms: Sequence[str | None],
+    seed: int,
+    candidates: Sequence[Candidate],
+) -> _Fold:
+    """Probabilities of the test rows by the best candidate (None) and by the best of each form."""
+    names = np.unique(dataset.labels).tolist()
+    contest = compete(dataset.learning(train), seed=seed, candidates=candidates)
+    winner = contest.best() or contest.candidates[0]
+    trained: dict[Candidate, NDArray[np.float64]] = {}
+    probabilities = {}
+    for form in forms:
+        candidate = contest.best(form) or winner
+        if candidate not in trained:
+            fitted = contest.train(candidate)
+            trained[candidate] = predict_proba(fitted.pipeline, dataset.matrix[test], names)
+        probabilities[form] = trained[candidate]
+    return _Fold(probabilities, str(winner), contest.statements)
 
 
 def evaluate(
@@ -157,7 +166,9 @@ def evaluate(
     folds, repeats, seed
         Folds grouped by artist; the whole is repeated with other folds and the scores are averaged.
     ablate
-        False scores `by` alone.
+        False scores `by` alone, and does not set stacked against concatenated models.
+    candidates
+        Pipelines to choose from.
     on_step
         Hears of progress.
 
@@ -167,11 +178,11 @@ def evaluate(
         Where fewer than two labels have two artists each.
     """
     rare = rare_labels(dataset)
-    dataset = _scorable(dataset, rare)
-    played = {name: dataset.plays(space) for name, space in INSTRUMENTS.items()}
-    variants: dict[str, tuple[str, ...]] = {"headline": tuple(name for name in INSTRUMENTS if name in by)}
+    dataset = scorable(dataset, rare)
+    headline = tuple(name for name in INSTRUMENTS if name in by)
+    variants: dict[str, tuple[str, ...]] = {"headline": headline}
     if ablate:
-        variants |= {name: (name,) for name in INSTRUMENTS if played[name]}
+        variants |= {name: (name,) for name, space in INSTRUMENTS.items() if dataset.plays(space)}
         variants["all"] = tuple(INSTRUMENTS)
     # The same instruments under two names are computed once.
     unique = dict.fromkeys(variants.values())
@@ -185,66 +196,62 @@ def evaluate(
             if on_step is not None:
                 on_step(done, total, what)
 
-        part = dataset.select([INSTRUMENTS[name] for name in instruments])
         results[instruments] = cross_predict(
-            part, folds=folds, repeats=repeats, seed=seed, candidates=candidates, on_fold=step
+            dataset.select([INSTRUMENTS[name] for name in instruments]),
+            folds=folds,
+            repeats=repeats,
+            seed=seed,
+            candidates=candidates,
+            by_form=ablate and instruments == headline,
+            on_fold=step,
         )
-    labels = tuple(str(label) for label in np.unique(dataset.labels))
-    counts = {
-        instruments: confusions(dataset.labels, result.guesses, dataset.groups, labels)
-        for instruments, result in results.items()
-    }
-    headline = results[variants["headline"]]
+    artists = artists_per_label(dataset.labels, dataset.groups)
+    counts = {instruments: _counts(dataset, result.guesses) for instruments, result in results.items()}
+    found = results[headline]
+    forms = {name: _counts(dataset, guesses) for name, guesses in found.forms.items()}
     return Report(
-        by=variants["headline"],
-        score=score(counts[variants["headline"]], seed),
-        protocol=_protocol(dataset, folds, repeats, seed),
-        labels=labels,
-        confusion=tuple(tuple(row) for row in counts[variants["headline"]].sum(axis=0).round(6).tolist()),
-        per_label=label_scores(counts[variants["headline"]], labels),
+        by=headline,
+        score=score(counts[headline], seed),
+        protocol=protocol(dataset, folds, repeats, seed),
+        labels=tuple(artists),
+        confusion=tuple(tuple(row) for row in counts[headline].sum(axis=0).round(6).tolist()),
+        per_label=label_scores(counts[headline], artists),
+        calibration=reliability(found.confidences, np.array([_right(dataset, guess) for guess in found.guesses])),
         ablation=_ablation(variants, counts, seed) if ablate else {},
         all_minus_mix=difference(counts[variants["all"]], counts[("mix",)], seed)
         if ablate and "mix" in variants
         else None,
-        baselines=_baselines(dataset.labels),
-        chosen=headline.chosen,
+        forms={name: score(each, seed) for name, each in forms.items()},
+        stacked_minus_concatenated=difference(forms["stacked"], forms["concatenated"], seed) if forms else None,
+        baselines=baselines(dataset.labels),
+        chosen=found.chosen,
         rare=rare,
-        statements=(*dataset.notes, *_rare_statements(rare), *headline.statements),
+        statements=(*statements(dataset, rare), *found.statements),
         tracks=len(dataset.labels),
         artists=len(np.unique(dataset.groups)),
+        unknown_artists=dataset.n_unknown_artists,
+        held_out=_held_out(dataset, found.guesses[0]),
     )
 
 
-def rare_labels(dataset: Dataset) -> tuple[RareLabel, ...]:
-    """Return the labels with fewer artists than `RARE_BELOW`."""
-    return tuple(
-        RareLabel(label, int((dataset.labels == label).sum()), count, count >= 2)
-        for label, count in artists_per_label(dataset.labels, dataset.groups).items()
-        if count < RARE_BELOW
-    )
+def _counts(dataset: Dataset, guesses: Sequence[Labels]) -> Counts:
+    return confusions(dataset.labels, guesses, dataset.groups, np.unique(dataset.labels).tolist(), dataset.further)
 
 
-def _scorable(dataset: Dataset, rare: Sequence[RareLabel]) -> Dataset:
-    alone = [row.label for row in rare if not row.scored]
-    kept = dataset.rows(~np.isin(dataset.labels, alone))
-    if len(np.unique(kept.labels)) < 2:
-        counts = artists_per_label(dataset.labels, dataset.groups)
-        listed = ", ".join(f"{label}: {count}" for label, count in counts.items()) or "no labelled track"
-        raise TooFewLabels(
-            f"an honest score needs at least two genres with two artists each; artists by genre: {listed}"
-        )
-    return kept
+def _right(dataset: Dataset, guess: Labels) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = guess_or_label(dataset.labels, guess, dataset.further) == guess
+    return right
 
 
-def _rare_statements(rare: Sequence[RareLabel]) -> list[str]:
-    alone = [f"{row.label} ({row.tracks} tracks)" for row in rare if not row.scored]
-    few = [f"{row.label} ({row.artists} artists)" for row in rare if row.scored]
-    said = []
-    if alone:
-        said.append(f"not scored, by one artist only: {', '.join(alone)}")
-    if few:
-        said.append(f"rare, so their scores mean little: {', '.join(few)}")
-    return said
+def _held_out(dataset: Dataset, guess: Labels) -> dict[str, list[int]]:
+    """Return, as numbers of sorted labels and artists, what each row counts as, what it was called, and whose it is."""
+    names = np.unique(dataset.labels)
+    true = guess_or_label(dataset.labels, guess, dataset.further)
+    return {
+        "label": np.searchsorted(names, true).tolist(),
+        "guess": np.searchsorted(names, guess).tolist(),
+        "artist": np.unique(dataset.groups, return_inverse=True)[1].tolist(),
+    }
 
 
 def _ablation(
@@ -252,28 +259,3 @@ def _ablation(
 ) -> dict[str, Score | None]:
     names = ("mix", *(name for name in INSTRUMENTS if name != "mix"), "all")
     return {name: score(counts[variants[name]], seed) if name in variants else None for name in names}
-
-
-def _protocol(dataset: Dataset, folds: int, repeats: int, seed: int) -> str:
-    n_artists = len(np.unique(dataset.groups))
-    unknown = dataset.n_unknown_artists
-    return (
-        f"{repeats} × {min(folds, n_artists)} folds grouped by artist ({n_artists} groups"
-        + (f", {unknown} of them single tracks by unknown artists" if unknown else "")
-        + f"), stratified by genre; model chosen by 3 inner folds grouped by artist; seed {seed}; "
-        "intervals: 95 %, bootstrap over artists"
-    )
-
-
-def _baselines(labels: Labels) -> dict[str, dict[str, float]]:
-    """Score, in closed form, saying the commonest label always and drawing labels as often as they occur.
-
-    With shares p of k labels: accuracy max p and Σ p²; macro-F1 2 max p / (1 + max p) / k and, of the expected
-    counts, 1/k.
-    """
-    shares = np.unique(labels, return_counts=True)[1] / len(labels)
-    most, k = float(shares.max()), len(shares)
-    return {
-        "majority": {"accuracy": most, "macro_f1": 2.0 * most / (1.0 + most) / k},
-        "random": {"accuracy": float((shares**2).sum()), "macro_f1": 1.0 / k},
-    }

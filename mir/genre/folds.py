@@ -17,6 +17,9 @@ Rows = NDArray[np.int64]
 _ATTEMPTS = 20
 """Shuffles tried until every label is learned wherever it is tested."""
 
+_MANY_GROUPS = 2000
+"""Groups above which they are dealt out label by label; the careful search takes time that grows with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folds:
@@ -65,6 +68,10 @@ def grouped_folds(labels: Labels, groups: Labels, n_folds: int, seed: int) -> Fo
         alone = tuple((np.flatnonzero(groups != each), np.flatnonzero(groups == each)) for each in np.unique(groups))
         unlearned = sorted({each for train, test in alone for each in _unlearned(labels, train, test)})
         return Folds(alone, _statements(labels, groups, n_folds, n_groups, unlearned))
+    if n_groups > _MANY_GROUPS:
+        dealt = _deal(labels, groups, n, seed)
+        unlearned = sorted({each for train, test in dealt for each in _unlearned(labels, train, test)})
+        return Folds(dealt, _statements(labels, groups, n_folds, n, unlearned))
     best: tuple[tuple[Rows, Rows], ...] = ()
     fewest: list[str] | None = None
     for attempt in range(_ATTEMPTS):
@@ -83,6 +90,29 @@ def grouped_folds(labels: Labels, groups: Labels, n_folds: int, seed: int) -> Fo
         if not unlearned:
             break
     return Folds(best, _statements(labels, groups, n_folds, len(best), fewest or []))
+
+
+def part_by_group(labels: Labels, groups: Labels, n_rows: int, seed: int) -> Rows:
+    """Return numbers of the rows of as many groups, drawn label by label, as make about `n_rows` rows; ascending."""
+    n_parts = max(1, round(len(labels) / n_rows))
+    part: Rows = np.flatnonzero(_dealt(labels, groups, n_parts, seed) == 0)
+    return part
+
+
+def _deal(labels: Labels, groups: Labels, n: int, seed: int) -> tuple[tuple[Rows, Rows], ...]:
+    fold_of = _dealt(labels, groups, n, seed)
+    return tuple((np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(n))
+
+
+def _dealt(labels: Labels, groups: Labels, n: int, seed: int) -> Rows:
+    """Deal groups, shuffled and sorted by the label of their first row, to `n` hands; return each row's hand."""
+    _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    shuffled = np.random.default_rng(seed).permutation(len(first))
+    order = shuffled[np.argsort(labels[first[shuffled]], kind="stable")]
+    hand = np.empty(len(first), dtype=np.int64)
+    hand[order] = np.arange(len(first)) % n
+    dealt: Rows = hand[group_of]
+    return dealt
 
 
 def _unlearned(labels: Labels, train: Rows, test: Rows) -> set[str]:
@@ -107,7 +137,7 @@ def artists_per_label(labels: Labels, groups: Labels) -> dict[str, int]:
     return {str(label): len(np.unique(groups[labels == label])) for label in np.unique(labels)}
 
 
-def calibration_splits(labels: Labels, groups: Labels, seed: int) -> list[tuple[Rows, Rows]] | None:
+def calibration_splits(labels: Labels, groups: Labels, seed: int, n_folds: int = 3) -> list[tuple[Rows, Rows]] | None:
     """Return splits for calibrating probabilities: by artist where every label can be, else by track.
 
     Returns
@@ -118,13 +148,13 @@ def calibration_splits(labels: Labels, groups: Labels, seed: int) -> list[tuple[
     from sklearn.model_selection import StratifiedKFold
 
     if min(artists_per_label(labels, groups).values()) >= 2:
-        by_artist = grouped_folds(labels, groups, 3, seed)
+        by_artist = grouped_folds(labels, groups, n_folds, seed)
         if not any(_unlearned(labels, train, test) for train, test in by_artist.splits):
             return list(by_artist.splits)
     smallest = int(np.unique(labels, return_counts=True)[1].min())
     if smallest < 2:
         return None
-    splitter = StratifiedKFold(n_splits=min(3, smallest), shuffle=True, random_state=seed)
+    splitter = StratifiedKFold(n_splits=min(n_folds, smallest), shuffle=True, random_state=seed)
     return [
         (train.astype(np.int64), test.astype(np.int64))
         for train, test in splitter.split(np.zeros((len(labels), 1)), labels)

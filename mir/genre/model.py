@@ -1,67 +1,50 @@
-"""The classifiers that compete for a run, and how one is chosen without looking at the test artists."""
+"""How one of the candidates is chosen without looking at the test artists, trained, and made to tell probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mir.genre.folds import Labels, calibration_splits, grouped_folds
+from mir.genre.candidates import CANDIDATES, KERNEL_LIMIT, Candidate, allowed, classifier, preprocessing
+from mir.genre.folds import Labels, Rows, calibration_splits, grouped_folds, part_by_group
 
 Matrix = NDArray[np.float64]
 
-KERNEL_LIMIT = 10_000
-"""Rows above which the exact RBF kernel is left out: its cost grows with the square."""
-
-_CLIP = 5.0
-"""Robustly scaled values are cut at ± this many (normal-equivalent) standard deviations: one wild measurement
-must not be the whole distance."""
+SELECTION_ROWS = 3000
+"""Candidates compete on the tracks of so many artists as make this number: more would cost hours and change little."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One pipeline: imputation → robust scaling → clipping → (PCA) → classifier.
+class Learning:
+    """Rows to learn from.
 
     Parameters
     ----------
-    head
-        ``logistic``: multinomial, L2; ``svm``: RBF kernel. The probabilities of both are tempered on rows whose
-        artist was held out: one number, so that few tracks suffice, and the likeliest genre stays the likeliest.
-    c
-        Inverse regularisation strength.
-    pca
-        Share of the variance that is kept, None for no PCA.
-
-    References
-    ----------
-    C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On calibration of modern neural networks", ICML, 2017.
+    matrix
+        Features, shape ``(n, d)``; NaN where a number is missing.
+    labels, groups
+        Genre and artist of each row, shape ``(n,)``; at least two genres.
+    blocks
+        First and last-plus-one column of each instrument; empty where they are not known (there is no stack then).
+    weights
+        What each row counts, shape ``(n,)``; None: all the same. A track with several genres is a row for each.
     """
 
-    head: Literal["logistic", "svm"]
-    c: float
-    pca: float | None = None
+    matrix: Matrix
+    labels: Labels
+    groups: Labels
+    blocks: tuple[tuple[int, int], ...] = ()
+    weights: Matrix | None = None
 
-    def __str__(self) -> str:
-        return f"{self.head} C={self.c:g}" + (f" PCA {self.pca:.0%}" if self.pca is not None else "")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the parameters as plain data."""
-        return asdict(self)
-
-
-CANDIDATES: tuple[Candidate, ...] = tuple(
-    candidate
-    for pca in (None, 0.95)
-    for candidate in (
-        *(Candidate("logistic", c, pca) for c in (0.01, 0.1, 1.0)),
-        *(Candidate("svm", c, pca) for c in (1.0, 10.0)),
-    )
-)
-"""What a run chooses from; earlier ones win ties."""
+    def rows(self, chosen: Rows) -> Learning:
+        """Return some rows, by number."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return Learning(self.matrix[chosen], self.labels[chosen], self.groups[chosen], self.blocks, weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,42 +59,84 @@ class Fitted:
         The one that won.
     scores
         Macro-F1 on the inner folds by candidate, 0…1; empty where nothing could be compared.
+    statements
+        What did not take part, and why.
     """
 
     pipeline: Any
     candidate: Candidate
     scores: dict[str, float]
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Candidates with their scores on inner folds, before anything is trained on all rows."""
+
+    learning: Learning
+    seed: int
+    candidates: tuple[Candidate, ...]
+    scores: dict[str, float]
+    splits: list[tuple[Rows, Rows]] | None
+    statements: tuple[str, ...] = field(default=())
+
+    def best(self, form: str | None = None) -> Candidate | None:
+        """Return the candidate with the highest score (of one form), the first of equals; None where there is none."""
+        of_form = [candidate for candidate in self.candidates if form in (None, candidate.form)]
+        return max(of_form, key=lambda c: self.scores.get(str(c), 0.0)) if of_form else None
+
+    def train(self, candidate: Candidate) -> Fitted:
+        """Train a candidate on all the rows."""
+        from sklearn.pipeline import Pipeline
+
+        learning = self.learning
+        with _one_thread():
+            head = _calibrated(candidate, learning, self.splits, self.seed)
+            pipeline = Pipeline([*preprocessing(candidate, self.seed), ("classify", head)])
+            pipeline.fit(
+                learning.matrix,
+                learning.labels,
+                **{f"classify__{name}": value for name, value in _fit_parameters(candidate, learning).items()},
+            )
+        _forget_training(pipeline)
+        return Fitted(pipeline, candidate, self.scores, self.statements)
 
 
 def fit(
-    matrix: Matrix, labels: Labels, groups: Labels, *, seed: int, candidates: Sequence[Candidate] = CANDIDATES
+    learning: Learning,
+    *,
+    seed: int,
+    candidates: Sequence[Candidate] = CANDIDATES,
 ) -> Fitted:
     """Choose a candidate by inner folds grouped by artist, then train it on all the rows given.
 
     Parameters
     ----------
-    matrix
-        Features, shape ``(n, d)``; NaN where a number is missing.
-    labels, groups
-        Genre and artist of each row, shape ``(n,)``; at least two genres.
+    learning
+        The rows.
     seed
         Decides the inner folds; the same input and seed give the same model.
     candidates
-        What may be chosen.
+        What may be chosen, as far as the number of rows allows it.
     """
+    contest = compete(learning, seed=seed, candidates=candidates)
+    return contest.train(contest.best() or contest.candidates[0])
+
+
+def compete(learning: Learning, *, seed: int, candidates: Sequence[Candidate] = CANDIDATES) -> Contest:
+    """Score candidates by inner folds grouped by artist; see `fit`."""
+    n_rows = len(learning.labels)
+    splits = calibration_splits(learning.labels, learning.groups, seed, 2 if n_rows > KERNEL_LIMIT else 3)
+    running, said = allowed(
+        candidates, n_rows=n_rows, n_instruments=len(learning.blocks), calibrated=splits is not None
+    )
+    part = learning
+    if n_rows > SELECTION_ROWS and len(running) > 1:
+        part = learning.rows(part_by_group(learning.labels, learning.groups, SELECTION_ROWS, seed))
+        said = (*said, f"the model was chosen on about {SELECTION_ROWS} of the training tracks, those of some artists")
     with _one_thread():
-        splits = calibration_splits(labels, groups, seed)
-        kernels = splits is not None and len(labels) <= KERNEL_LIMIT
-        allowed = [candidate for candidate in candidates if candidate.head != "svm" or kernels]
-        scores = _inner_scores(allowed, matrix, labels, groups, seed) if len(allowed) > 1 else {}
-        best = max(allowed, key=lambda c: scores.get(str(c), 0.0))
-        pipeline = _preprocessing(best.pca)
-        pipeline.steps.append(("classify", _head(best, splits)))
-        pipeline.fit(matrix, labels)
-        if splits is not None:
-            # The splits are row numbers of the training data: of no use later, and no part of the artifact.
-            pipeline[-1].set_params(cv=3)
-    return Fitted(pipeline, best, scores)
+        scores = _inner_scores(running, part, seed) if len(running) > 1 else {}
+    return Contest(learning, seed, tuple(running), scores, splits, said)
 
 
 def predict_proba(pipeline: Any, matrix: Matrix, labels: Sequence[str]) -> Matrix:  # noqa: ANN401 - scikit-learn
@@ -133,65 +158,71 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _inner_scores(
-    candidates: Sequence[Candidate], matrix: Matrix, labels: Labels, groups: Labels, seed: int
-) -> dict[str, float]:
-    if len(np.unique(groups)) < 2:
+def _fit_parameters(candidate: Candidate, learning: Learning) -> dict[str, Any]:
+    """Return what a classifier's ``fit`` takes beside rows and labels."""
+    parameters: dict[str, Any] = {}
+    if learning.weights is not None:
+        parameters["sample_weight"] = learning.weights
+    if candidate.head == "stack":
+        parameters["groups"] = learning.groups
+    return parameters
+
+
+def _calibrated(candidate: Candidate, learning: Learning, splits: list[tuple[Rows, Rows]] | None, seed: int) -> Any:  # noqa: ANN401 - scikit-learn
+    from mir.genre.tempering import Tempered
+
+    head = classifier(candidate, n_rows=len(learning.labels), blocks=learning.blocks, seed=seed)
+    if splits is None or candidate.head == "stack":  # a stack's weights are fitted on unheard artists already
+        return head
+    return Tempered(head, splits)
+
+
+def _forget_training(pipeline: Any) -> None:  # noqa: ANN401 - scikit-learn
+    """Drop what only training needed, so that it is no part of the artifact."""
+    head = pipeline[-1]
+    if not hasattr(head, "splits"):
+        return
+    head.set_params(splits=())  # row numbers of the training data
+    # The state of the random numbers that drew each tree's features: a file that may hold one could name any other.
+    if hasattr(head.head_, "_feature_subsample_rng"):
+        del head.head_._feature_subsample_rng
+
+
+def _inner_scores(candidates: Sequence[Candidate], learning: Learning, seed: int) -> dict[str, float]:
+    from sklearn.pipeline import Pipeline
+
+    labels = learning.labels
+    if len(np.unique(learning.groups)) < 2:
         return {}
     predicted = {candidate: np.full(len(labels), "", dtype=labels.dtype) for candidate in candidates}
-    for train, test in grouped_folds(labels, groups, 3, seed + 1).splits:
+    for train, test in grouped_folds(labels, learning.groups, 3, seed + 1).splits:
         if len(np.unique(labels[train])) < 2:
             continue
-        for pca in dict.fromkeys(candidate.pca for candidate in candidates):
-            preprocessing = _preprocessing(pca)
-            seen = preprocessing.fit_transform(matrix[train])
-            unseen = preprocessing.transform(matrix[test])
-            for candidate in candidates:
-                if candidate.pca == pca:
-                    # Uncalibrated here: calibration does not move the likeliest label and costs three more fits.
-                    head = _head(candidate, None).fit(seen, labels[train])
-                    predicted[candidate][test] = head.predict(unseen)
-    return {str(candidate): _macro_f1(labels, guess) for candidate, guess in predicted.items()}
+        seen = learning.rows(train)
+        prepared: dict[tuple[object, ...], tuple[Matrix, Matrix]] = {}
+        for candidate in candidates:
+            steps = preprocessing(candidate, seed)
+            key = (candidate.pca, *(name for name, _ in steps))
+            if key not in prepared:
+                before = Pipeline(steps) if steps else None
+                prepared[key] = (
+                    (before.fit_transform(seen.matrix), before.transform(learning.matrix[test]))
+                    if before is not None
+                    else (seen.matrix, learning.matrix[test])
+                )
+            inside, outside = prepared[key]
+            # Uncalibrated here: calibration does not move the likeliest label and costs three more fits.
+            head = classifier(candidate, n_rows=len(train), blocks=learning.blocks, seed=seed)
+            head.fit(inside, labels[train], **_fit_parameters(candidate, seen))
+            predicted[candidate][test] = head.predict(outside)
+    weights = np.ones(len(labels)) if learning.weights is None else learning.weights
+    return {str(candidate): _macro_f1(labels, guess, weights) for candidate, guess in predicted.items()}
 
 
-def _macro_f1(truth: Labels, guess: Labels) -> float:
+def _macro_f1(truth: Labels, guess: Labels, weights: Matrix) -> float:
     """Mean over the labels that occur of 2 · hits / (true + guessed)."""
-    return float(
-        np.mean(
-            [
-                2.0 * ((truth == name) & (guess == name)).sum() / ((truth == name).sum() + (guess == name).sum())
-                for name in np.unique(truth)
-            ]
-        )
-    )
-
-
-def _preprocessing(pca: float | None) -> Any:  # noqa: ANN401 - scikit-learn
-    from sklearn.decomposition import PCA
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import FunctionTransformer, RobustScaler
-
-    steps: list[tuple[str, Any]] = [
-        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-        ("scale", RobustScaler(quantile_range=(10.0, 90.0), unit_variance=True)),
-        ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -_CLIP, "a_max": _CLIP})),
-    ]
-    if pca is not None:
-        steps.append(("pca", PCA(n_components=pca, svd_solver="full")))
-    return Pipeline(steps)
-
-
-def _head(candidate: Candidate, splits: list[Any] | None) -> Any:  # noqa: ANN401 - scikit-learn
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import SVC
-
-    head = (
-        LogisticRegression(C=candidate.c, class_weight="balanced", max_iter=5000)
-        if candidate.head == "logistic"
-        else SVC(C=candidate.c, kernel="rbf", gamma="scale", class_weight="balanced")
-    )
-    if splits is None:
-        return head
-    return CalibratedClassifierCV(head, method="temperature", cv=splits, ensemble=False, n_jobs=1)
+    scores = []
+    for name in np.unique(truth):
+        true, guessed = truth == name, guess == name
+        scores.append(2.0 * weights[true & guessed].sum() / (weights[true].sum() + weights[guessed].sum()))
+    return float(np.mean(scores))

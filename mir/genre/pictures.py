@@ -1,14 +1,19 @@
-"""Pictures of an evaluation: who is taken for whom, and what each instrument tells."""
+"""Pictures of an evaluation: who is taken for whom, what each instrument tells, what a probability is worth."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mir import plots
-from mir.genre.evaluation import Report
+from mir.genre.report import Report
+from separation.publishing import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +51,8 @@ def confusion(report: Report) -> Figure:
 def ablation(report: Report) -> Figure:
     """Draw macro-F1 with its interval for the mixture, each instrument and all, over the baselines."""
     scores = [(name, score) for name, score in report.ablation.items() if score is not None]
+    of = _instruments(report).removesuffix(" instruments")
+    scores += [(f"{of}, {form}", score) for form, score in report.forms.items()]
     with plots.style():
         fig = plots.figure(6.0, 0.42 * len(scores) + 1.6)
         axes = fig.subplots()
@@ -80,11 +87,64 @@ def ablation(report: Report) -> Figure:
     return fig
 
 
+def reliability(report: Report) -> Figure:
+    """Draw how often a guess is right over the probability that it claims, with how many guesses claim it."""
+    bins = report.calibration.bins
+    with plots.style():
+        fig = plots.figure(4.6, 4.8)
+        axes = fig.subplots()
+        axes.plot([0, 1], [0, 1], color="#6B6B6B", linestyle="--", linewidth=1.2, label="as claimed")
+        claimed, right = [each.confidence for each in bins], [each.accuracy for each in bins]
+        axes.vlines(claimed, claimed, right, color=plots.COLOURS[1], alpha=0.5, linewidth=3)
+        axes.plot(claimed, right, "o-", color=plots.COLOURS[0], markersize=7, label="as it was")
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="share that was right")
+        axes.set_xlabel(f"probability of the guess ({len(bins)} bins of about {bins[0].n:.0f} tracks)")
+        axes.set_aspect("equal")
+        error = report.calibration.expected_calibration_error
+        axes.set_title(f"Is a probability what it claims?\nexpected calibration error {error:.2f}")
+        axes.legend(loc="upper left")
+    return fig
+
+
+def genres(report: Report) -> Figure:
+    """Draw precision, recall and F1 of each genre, the best told one on top."""
+    rows = sorted(report.per_label, key=lambda row: (-row.f1, row.label))
+    with plots.style():
+        fig = plots.figure(6.0, 0.34 * len(rows) + 1.6)
+        axes = fig.subplots()
+        for position, row in enumerate(rows):
+            axes.plot([row.precision, row.recall], [position, position], color="#B8B8B8", linewidth=2, zorder=1)
+        for name, marker, colour in (("precision", "<", 0), ("recall", ">", 1), ("f1", "o", 2)):
+            values = [getattr(row, name) for row in rows]
+            label = "F1" if name == "f1" else name
+            axes.plot(values, range(len(rows)), marker, color=plots.COLOURS[colour], markersize=6, label=label)
+        names = [f"{row.label} ({row.tracks} by {row.artists})" for row in rows]
+        axes.set_yticks(range(len(rows)), names)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("artists held out")
+        axes.set_title("Which genres are told (tracks by artists)")
+        fig.legend(loc="outside lower right", ncols=3)
+    return fig
+
+
 def write(report: Report, folder: Path) -> list[Path]:
-    """Save the pictures of a report as PNG; return their paths."""
-    paths = [plots.save(confusion(report), folder / "genre-confusion.png")]
+    """Save a report: pictures as PNG, the table of genres as CSV, everything as JSON; return the paths."""
+    drawn = {"confusion": confusion, "reliability": reliability, "genres": genres}
     if report.ablation:
-        paths.append(plots.save(ablation(report), folder / "genre-ablation.png"))
+        drawn["ablation"] = ablation
+    paths = [plots.save(draw(report), folder / f"genre-{name}.png") for name, draw in drawn.items()]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(asdict(report.per_label[0])), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in report.per_label)
+    texts = {
+        "genre-genres.csv": table.getvalue(),
+        "genre-report.json": json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n",
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+        paths.append(folder / name)
     return paths
 
 

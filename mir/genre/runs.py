@@ -10,15 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from features import EXTRACTORS, INSTRUMENTS
-from mir.errors import ArtifactRefused, NotInCatalog, TooFewLabels
+from features import EXTRACTORS
+from mir.errors import ArtifactRefused, NotInCatalog
 from mir.genre import artifact
-from mir.genre.dataset import Dataset, feature_names, load
-from mir.genre.evaluation import OnStep, evaluate
+from mir.genre.candidates import CANDIDATES, Candidate
+from mir.genre.dataset import feature_names, load
+from mir.genre.evaluation import OnStep
 from mir.genre.labels import LabelMap
-from mir.genre.model import CANDIDATES, KERNEL_LIMIT, Candidate, fit
+from mir.genre.recipe import Learned, Recipe, carry_out
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,8 +34,9 @@ _SELECTED = _COLUMNS.replace("created_at", "epoch_us(created_at)")  # DuckDB's o
 class Run:
     """A row of ``genre_runs``.
 
-    `parameters` has what a repeat needs: instruments, seed, folds, label map, snapshot of the data, the
-    candidate that won, feature names, scikit-learn's release line.
+    `parameters` has what a repeat needs: the recipe (instruments, seed, folds, label map, candidates), checksums of
+    the data, the candidate that won, feature names, scikit-learn's release line. `metrics` has the evaluation and, as
+    ``held_out``, what it made of each track, so that runs can be compared pairwise.
     """
 
     run_id: str
@@ -49,16 +49,22 @@ class Run:
     sha256: str
     promoted: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data, without the list of features."""
+    @property
+    def candidate(self) -> Candidate:
+        """The pipeline that won."""
+        return Candidate(**self.parameters["chosen"])
+
+    def to_json(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return plain data; the list of features, and what was made of each track, only of a whole run."""
+        left_out = frozenset[str]() if whole else frozenset({"features", "held_out"})
         return {
             "run_id": self.run_id,
             "created_at": self.created_at.isoformat(),
             "promoted": self.promoted,
             "labels": list(self.labels),
             "spaces": self.spaces,
-            "parameters": {name: value for name, value in self.parameters.items() if name != "features"},
-            "metrics": self.metrics,
+            "parameters": {name: value for name, value in self.parameters.items() if name not in left_out},
+            "metrics": {name: value for name, value in self.metrics.items() if name not in left_out},
             "artifact": self.artifact,
             "sha256": self.sha256,
         }
@@ -90,14 +96,8 @@ def train(
     ----------
     catalog
         The catalog; its labels are those of tags and persons, never predictions.
-    by
-        Instruments to learn from (`features.INSTRUMENTS`).
-    label_map
-        A user's own rules.
-    folds, seed
-        Of the evaluation; the seed also decides the inner folds.
-    candidates
-        Pipelines to choose from.
+    by, label_map, folds, seed, candidates
+        See `Recipe`.
     on_step
         Hears of the evaluation's progress.
 
@@ -106,31 +106,9 @@ def train(
     TooFewLabels
         Where there are fewer than two genres.
     """
-    label_map = label_map or LabelMap()
-    everything = load(catalog, label_map)
-    if len(np.unique(everything.labels)) < 2:
-        there = ", ".join(np.unique(everything.labels).tolist()) or "none"
-        raise TooFewLabels(
-            f"training needs tracks of two genres or more; labelled and analysed here: {there}. "
-            "Tag the files, or map their tags with --label-map"
-        )
-    dataset = everything.select([INSTRUMENTS[name] for name in by])
-    metrics = _metrics(everything, by, folds, seed, candidates, on_step)
-    fitted = fit(dataset.matrix, dataset.labels, dataset.groups, seed=seed, candidates=candidates)
-    parameters = {
-        "by": list(by),
-        "seed": seed,
-        "folds": folds,
-        "label_map": dict(label_map.rules),
-        "candidates": [candidate.to_json() for candidate in candidates],
-        "chosen": fitted.candidate.to_json(),
-        "inner_macro_f1": fitted.scores,
-        "tracks": len(dataset.labels),
-        "snapshot": dataset.snapshot(),
-        "features": list(dataset.features),
-        "scikit_learn": artifact.library_version(),
-    }
-    return _store(catalog, dataset, fitted.pipeline, parameters, metrics)
+    recipe = Recipe(tuple(by), label_map or LabelMap(), folds, seed, tuple(candidates))
+    learned = carry_out(load(catalog, recipe.label_map), recipe, on_step)
+    return _store(catalog, learned)
 
 
 def runs(catalog: Catalog) -> list[Run]:
@@ -222,33 +200,8 @@ def load_model(catalog: Catalog, run_id: str | None = None) -> Model:
     return Model(run, pipeline)
 
 
-def _metrics(
-    dataset: Dataset,
-    by: Sequence[str],
-    folds: int,
-    seed: int,
-    candidates: Sequence[Candidate],
-    on_step: OnStep | None,
-) -> dict[str, Any]:
-    try:
-        report = evaluate(
-            dataset, by, folds=folds, seed=seed, ablate=False, candidates=candidates, on_step=on_step
-        ).to_json()
-    except TooFewLabels as error:
-        # A model may still be wanted; that nobody knows how good it is stands in its row.
-        return {"accuracy": None, "macro_f1": None, "statements": [str(error)]}
-    if len(dataset.labels) > KERNEL_LIMIT:
-        report["statements"].append(f"more than {KERNEL_LIMIT} tracks: linear models only, no RBF kernel")
-    return {name: value for name, value in report.items() if name not in {"ablation", "all_minus_mix"}}
-
-
-def _store(
-    catalog: Catalog,
-    dataset: Dataset,
-    pipeline: Any,  # noqa: ANN401 - scikit-learn
-    parameters: dict[str, Any],
-    metrics: dict[str, Any],
-) -> Run:
+def _store(catalog: Catalog, learned: Learned) -> Run:
+    parameters, pipeline = learned.parameters, learned.fitted.pipeline
     now = datetime.now(UTC)
     known = {run.run_id for run in runs(catalog)}
     base = f"{now:%Y%m%d-%H%M%S}-{parameters['snapshot'][:6]}"
@@ -265,9 +218,9 @@ def _store(
                     run_id,
                     now,
                     json.dumps(labels),
-                    json.dumps(dataset.versions),
+                    json.dumps(learned.dataset.versions),
                     json.dumps(parameters),
-                    json.dumps(metrics),
+                    json.dumps(learned.metrics),
                     path.name,
                     sha256,
                 ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from mir.genre.folds import Labels
 Counts = NDArray[np.float64]
 
 _RESAMPLES = 2000
+
+_MOST_ARTISTS = 4000
+"""Artists that are counted one by one: a bootstrap over more takes memory and is no surer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,13 @@ class LabelScore:
     f1: float
 
 
-def confusions(truth: Labels, guesses: Sequence[Labels], groups: Labels, labels: Sequence[str]) -> Counts:
+def confusions(
+    truth: Labels,
+    guesses: Sequence[Labels],
+    groups: Labels,
+    labels: Sequence[str],
+    further: Sequence[Sequence[str]] | None = None,
+) -> Counts:
     """Count truth against guess for each artist, averaged over repeats.
 
     Parameters
@@ -58,20 +67,33 @@ def confusions(truth: Labels, guesses: Sequence[Labels], groups: Labels, labels:
         One array of shape ``(n,)`` a repeat.
     labels
         Row and column order.
+    further
+        Further genres of each row: a guess that is one of them is right, and the row counts as that genre's.
 
     Returns
     -------
     NDArray
-        Shape ``(n_artists, n_labels, n_labels)``; axis 1 is the truth. Sums to ``n``.
+        Shape ``(n_artists, n_labels, n_labels)``; axis 1 is the truth. Sums to ``n``. More than 4000 artists are
+        put together at random, into 4000 that are as independent as they were.
     """
     position = {label: index for index, label in enumerate(labels)}
-    _, group_of = np.unique(groups, return_inverse=True)
-    counts = np.zeros((int(group_of.max()) + 1, len(labels), len(labels)))
-    truths = [position[label] for label in truth.tolist()]
+    names, group_of = np.unique(groups, return_inverse=True)
+    if len(names) > _MOST_ARTISTS:
+        group_of = (np.random.default_rng(0).permutation(len(names)) % _MOST_ARTISTS)[group_of]
+    counts = np.zeros((min(len(names), _MOST_ARTISTS), len(labels), len(labels)))
     for guess in guesses:
-        for group, true, guessed in zip(group_of.tolist(), truths, guess.tolist(), strict=True):
-            counts[group, true, position[guessed]] += 1.0 / len(guesses)
+        true = guess_or_label(truth, guess, further)
+        rows, columns = (np.array([position[label] for label in each.tolist()]) for each in (true, guess))
+        np.add.at(counts, (group_of, rows, columns), 1.0 / len(guesses))
     return counts
+
+
+def guess_or_label(truth: Labels, guess: Labels, further: Sequence[Sequence[str]] | None) -> Labels:
+    """Return what each row counts as, shape ``(n,)``: the guess where it is one of its genres, else its label."""
+    if further is None or not any(further):
+        return truth
+    other = [said in more for said, more in zip(guess.tolist(), further, strict=True)]
+    return np.where(other, guess, truth)
 
 
 def score(counts: Counts, seed: int) -> Score:
@@ -99,18 +121,25 @@ def difference(counts: Counts, other: Counts, seed: int) -> dict[str, Any]:
     }
 
 
-def label_scores(counts: Counts, labels: Sequence[str]) -> tuple[LabelScore, ...]:
-    """Return the table of single labels; precision is 0 for a label that was never guessed."""
+def label_scores(counts: Counts, artists: Mapping[str, int]) -> tuple[LabelScore, ...]:
+    """Return the table of single labels; precision is 0 for a label that was never guessed.
+
+    Parameters
+    ----------
+    counts
+        As `confusions` makes them.
+    artists
+        Number of artists by label, in the order of `counts`.
+    """
     total = counts.sum(axis=0)
-    artists = (counts.sum(axis=2) > 0).sum(axis=0)
     rows = []
-    for index, label in enumerate(labels):
+    for index, (label, n_artists) in enumerate(artists.items()):
         hits, true, guessed = total[index, index], total[index].sum(), total[:, index].sum()
         rows.append(
             LabelScore(
                 label,
                 round(float(true)),
-                int(artists[index]),
+                n_artists,
                 float(hits / guessed) if guessed else 0.0,
                 float(hits / true) if true else 0.0,
                 float(2 * hits / (true + guessed)) if true + guessed else 0.0,

@@ -240,8 +240,8 @@ def feature_of(name: str, columns: Sequence[str]) -> str:
     --------
     >>> [feature_of(name, ["f0_median_hz", "bar_repetition"]) for name in ("log2_f0_median", "repetition")]
     ['f0_median_hz', 'bar_repetition']
-    >>> feature_of("mfcc_07_mean", ["f0_median_hz"])
-    'mfcc_mean'
+    >>> feature_of("mfcc_07_mean", ["f0_median_hz"]), feature_of("interval_-3", [])
+    ('mfcc_mean', 'interval')
     """
     plain = re.sub(r"^log(2|10)?_", "", name)
     for column in sorted(columns, key=len, reverse=True):
@@ -252,7 +252,7 @@ def feature_of(name: str, columns: Sequence[str]) -> str:
         having = [column for column in columns if _words(plain) <= _words(column)]
         if len(having) == 1:
             return having[0]
-    return re.sub(r"_?\d+(?=_|$)", "", name).strip("_") or name
+    return re.sub(r"_?[+-]?\d+(?=_|$)", "", name).strip("_") or name
 
 
 def _words(name: str) -> set[str]:

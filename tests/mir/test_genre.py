@@ -15,14 +15,15 @@ from typer.testing import CliRunner
 from features import EXTRACTORS, INSTRUMENTS
 from mir.catalog import open_catalog
 from mir.errors import BadRequest, NothingToCompare, NotInCatalog, TooFewLabels
+from mir.genre.candidates import Candidate
 from mir.genre.dataset import feature_matrix, feature_names, feature_row, load, parse_instruments
 from mir.genre.evaluation import evaluate
 from mir.genre.labels import LabelMap
-from mir.genre.model import Candidate, predict_proba
+from mir.genre.model import predict_proba
 from mir.genre.prediction import apply, predict
 from mir.genre.runs import find_run, load_model, promote, runs, train
 
-FEW = (Candidate("logistic", 0.1), Candidate("svm", 1.0), Candidate("logistic", 0.1, 0.95))
+FEW = (Candidate("logistic", 0.1), Candidate("svm", 1.0), Candidate("logistic", 0.1, 0.95), Candidate("stack", 0.1))
 ALL = tuple(INSTRUMENTS)
 REAL = dict(EXTRACTORS)
 
@@ -428,15 +429,23 @@ def test_the_shell_evaluates_with_the_promised_keys(shell, tmp_path):
     assert report["ablation"]["drums"]["accuracy"] >= 0.9
     assert report["labels"] == ["House", "Jazz", "Techno"]
     assert "2 folds grouped by artist" in report["protocol"]
-    for name in ("genre-confusion.png", "genre-ablation.png"):
-        assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
+    assert set(report["forms"]) == {"concatenated", "stacked"}
+    assert 0 <= report["calibration"]["expected_calibration_error"] <= 1
+    folder = tmp_path / "report"
+    for name in ("confusion", "ablation", "reliability", "genres"):
+        assert (folder / f"genre-{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((folder / "genre-report.json").read_text(encoding="utf-8")) == report
+    table = (folder / "genre-genres.csv").read_text(encoding="utf-8").splitlines()
+    assert table[0] == "label,tracks,artists,precision,recall,f1"
+    assert [row.split(",")[0] for row in table[1:]] == report["labels"]
 
 
 def test_a_report_is_readable(report, capsys):
-    from mir.cli.genre import _print_report
+    from mir.cli.genre_report import print_report
 
-    _print_report(report)
+    print_report(report)
     text = capsys.readouterr().out
     assert text.startswith("1 × 5 folds grouped by artist (12 groups)")
-    for word in ("majority", "random", "drums", "all", "Techno"):
+    for word in ("majority", "random", "drums", "all", "Techno", "all, stacked", "all, concatenated"):
         assert f"\n{word}\t" in text
+    assert "expected calibration error" in text

@@ -16,7 +16,9 @@ from features import EXTRACTORS
 from mir.catalog import open_catalog
 from mir.errors import ArtifactRefused
 from mir.genre import artifact
-from mir.genre.model import CANDIDATES, Candidate, fit
+from mir.genre.candidates import CANDIDATES, Candidate
+from mir.genre.folds import calibration_splits
+from mir.genre.model import Contest, Learning, fit
 from mir.genre.prediction import predict
 from mir.genre.runs import load_model, train
 
@@ -181,21 +183,30 @@ def test_a_model_for_other_data_is_refused(case):
     catalog, path = case
     rng = np.random.default_rng(0)
     labels = np.repeat(["a", "b"], 6)
-    other = fit(rng.normal(size=(12, 3)), labels, np.arange(12).astype(str), seed=0, candidates=CANDIDATES[:1])
+    learning = Learning(rng.normal(size=(12, 3)), labels, np.arange(12).astype(str))
+    other = fit(learning, seed=0, candidates=CANDIDATES[:1])
     put(catalog, path, skops.io.dumps(other.pipeline))
     with pytest.raises(ArtifactRefused, match="takes 3 features"):
         load_model(catalog)
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
-def test_every_candidate_comes_back_as_it_went(tmp_path, candidate):
+def trained_on_noise(candidate, n_genres=3):
+    """A model of three genres of which the first column tells one, trained whatever the number of rows allows."""
     rng = np.random.default_rng(0)
-    matrix = rng.normal(size=(30, 6))
-    labels = np.array(list("abc") * 10)
+    matrix = rng.normal(size=(330, 6))
+    labels = np.array(list("abc"[:n_genres]) * (330 // n_genres))
     matrix[:, 0] += 3 * (labels == "a")
     matrix[rng.random(matrix.shape) < 0.1] = np.nan
-    fitted = fit(matrix, labels, np.arange(30).astype(str), seed=0, candidates=[candidate])
-    sha256 = artifact.save(fitted.pipeline, tmp_path / "a.skops")
+    learning = Learning(matrix, labels, np.arange(330).astype(str), ((0, 2), (2, 6)))
+    splits = calibration_splits(labels, learning.groups, 0)
+    return matrix, Contest(learning, 0, (candidate,), {}, splits).train(candidate).pipeline
+
+
+@pytest.mark.parametrize("n_genres", [2, 3])
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
+def test_every_candidate_comes_back_as_it_went(tmp_path, candidate, n_genres):
+    matrix, pipeline = trained_on_noise(candidate, n_genres)
+    sha256 = artifact.save(pipeline, tmp_path / "a.skops")
     loaded = artifact.load(
         tmp_path / "a.skops",
         sha256=sha256,
@@ -204,5 +215,79 @@ def test_every_candidate_comes_back_as_it_went(tmp_path, candidate):
         current={},
         n_features=6,
     )
-    np.testing.assert_array_equal(loaded.predict_proba(matrix), fitted.pipeline.predict_proba(matrix))
+    np.testing.assert_array_equal(loaded.predict_proba(matrix), pipeline.predict_proba(matrix))
+    np.testing.assert_allclose(pipeline.predict_proba(matrix).sum(axis=1), 1.0)
     assert [path.name for path in tmp_path.iterdir()] == ["a.skops"]
+
+
+def test_every_allowed_type_is_needed():
+    """The list holds what the candidates are made of and no more: each further type is one more way in."""
+    import skops.io
+
+    used = set()
+    for candidate in CANDIDATES:
+        for n_genres in (2, 3):
+            data = skops.io.dumps(trained_on_noise(candidate, n_genres)[1])
+            used |= set(artifact._types(data, "a"))
+    assert used == artifact.ALLOWED_TYPES
+
+
+@pytest.mark.parametrize("candidate", [Candidate("stack"), Candidate("boosting"), Candidate("nystroem")], ids=str)
+def test_one_byte_of_any_kind_of_model_is_refused(tmp_path, candidate):
+    path = tmp_path / "a.skops"
+    sha256 = artifact.save(trained_on_noise(candidate)[1], path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ArtifactRefused, match="was changed"):
+        artifact.load(path, sha256=sha256, library=artifact.library_version(), versions={}, current={}, n_features=6)
+
+
+def test_trees_of_a_stranger_are_refused(case):
+    """Whole scikit-learn models whose parts are near to ours: other losses, random states, other ensembles."""
+    import skops.io
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
+
+    catalog, path = case
+    rng = np.random.default_rng(0)
+    matrix, labels = rng.normal(size=(60, 2)), np.arange(60) % 2
+    for model, strange in (
+        (HistGradientBoostingClassifier(max_iter=2, early_stopping=False), "Generator"),  # ours go without
+        (HistGradientBoostingRegressor(max_iter=2), "HistGradientBoostingRegressor"),
+        (RandomForestClassifier(2), "RandomForestClassifier"),
+    ):
+        put(catalog, path, skops.io.dumps(model.fit(matrix, labels)))
+        with pytest.raises(ArtifactRefused, match=f"not allowed: .*{strange}"):
+            load_model(catalog)
+
+
+def test_a_class_of_this_program_is_no_pass(case):
+    """A type from our own packages is as strange as any other, unless it is on the list."""
+    import skops.io
+
+    catalog, path = case
+    data = skops.io.dumps(trained_on_noise(Candidate("stack"))[1])
+    put(
+        catalog,
+        path,
+        edited(data, lambda text: text.replace('"InstrumentStack"', '"BaseEstimator"')),
+    )
+    with pytest.raises(ArtifactRefused, match=r"not allowed: mir\.genre\.stack\.BaseEstimator"):
+        load_model(catalog)
+
+
+def test_the_trusted_types_are_the_constant_ones(case, monkeypatch):
+    """What skops is told to trust hangs on nothing that a file says."""
+    import skops.io
+
+    catalog, _ = case
+    told = []
+    loads = skops.io.loads
+
+    def listening(data, trusted):
+        told.append(trusted)
+        return loads(data, trusted=trusted)
+
+    monkeypatch.setattr(skops.io, "loads", listening)
+    load_model(catalog)
+    assert told == [sorted(name for _, name in artifact.ALLOWED_TYPES)]
