@@ -8,17 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mir.catalog import engine, lock
+from mir.catalog import answers, engine, lock
+from mir.catalog.answers import Rows as Rows
 from mir.catalog.schema import SCHEMA_VERSION
-from mir.errors import CatalogDamaged, CatalogMissing, CatalogTooNew, CatalogTooOld, QueryFailed
+from mir.errors import CatalogDamaged, CatalogMissing, CatalogTooNew, CatalogTooOld
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    import pyarrow as pa
 
-    from mir.similarity import ArtistsBy, Asking, Filters
+    from mir.export import Manifest, Partition
+    from mir.similarity import ArtistsBy, Asking, Filters, Range
 
 WAIT_S = 10.0
 
@@ -29,14 +32,6 @@ class Identity:
 
     catalog_id: str
     generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A materialised answer: column names and rows of Python values."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
 
 
 class Catalog:
@@ -80,17 +75,20 @@ class Catalog:
         with self._connection("write") as con, transaction(con):
             yield con
 
-    def fetch(self, query: str, parameters: Sequence[object] = (), *, allow_files: bool = False) -> Rows:
+    def fetch(
+        self, query: str, parameters: Sequence[object] = (), *, allow_files: bool = False, at_most: int | None = None
+    ) -> Rows:
         """Answer a query with plain Python values, without pandas; sealed off, unless `allow_files`.
+
+        All rows are given, or the first `at_most`.
 
         Raises
         ------
         QueryFailed
             Where the query is wrong or asks for what is not allowed; plus what `read` raises.
         """
-        with self._connection("files" if allow_files else "sealed") as con, _query_errors(allow_files):
-            cursor = _ask(con, query, parameters)
-            return Rows(tuple(column[0] for column in cursor.description), cursor.fetchall())
+        with self._asked(query, allow_files) as con:
+            return answers.fetch(con, query, parameters, at_most)
 
     def sql(self, query: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
         """Answer a query as a pandas DataFrame: read-only, no files but the catalog, configuration locked.
@@ -100,8 +98,32 @@ class Catalog:
         QueryFailed
             Where the query is wrong or asks for what is not allowed; plus what `read` raises.
         """
-        with self._connection("sealed") as con, _query_errors(allow_files=False):
-            return _ask(con, query, parameters).df()
+        with self._asked(query) as con:
+            return answers.frame(con, query, parameters)
+
+    def arrow(self, query: str, parameters: Sequence[object] = (), *, allow_files: bool = False) -> pa.Table:
+        """Answer a query as an Arrow table; as `fetch`.
+
+        Raises
+        ------
+        QueryFailed
+            As `fetch`.
+        """
+        with self._asked(query, allow_files) as con:
+            return answers.arrow(con, query, parameters)
+
+    def export_parquet(
+        self,
+        folder: str | Path,
+        *,
+        tables: Sequence[str] = (),
+        library_by: Partition = "genre",
+        overwrite: bool = False,
+    ) -> Manifest:
+        """Write the catalog as Parquet files that `mir.open_export` reads back; as `mir.export.export_parquet`."""
+        from mir.export import export_parquet
+
+        return export_parquet(self, Path(folder), tables=tables, library_by=library_by, overwrite=overwrite)
 
     def identity(self) -> Identity:
         """Return the catalog's id and generation."""
@@ -148,6 +170,45 @@ class Catalog:
         weights = by or {"vocals": 1.0}
         hits = similar_tracks(self, query, weights, k, filters=filters, diversity=diversity, per_artist=per_artist)
         return frame(hits)
+
+    def tracks(
+        self,
+        *,
+        genre: str | Sequence[str] = (),
+        min_probability: float | None = None,
+        year: Range | None = None,
+        tempo_bpm: Range | None = None,
+        artist: str | Sequence[str] = (),
+        where: Mapping[str, Range] | None = None,
+        sort: str = "artist",
+        descending: bool = False,
+        columns: Sequence[str] = (),
+        k: int | None = None,
+    ) -> pd.DataFrame:
+        """Return the tracks that pass, in the order of any column of ``library``; as `mir.catalog.browse.browse`.
+
+        The filters are those of `mir.similarity.Filters`; `where` is lowest and highest by any column of numbers.
+        """
+        import pandas as pd
+
+        from mir.catalog.browse import browse
+        from mir.similarity import Filters
+
+        names = (genre,) if isinstance(genre, str) else tuple(genre)
+        artists = (artist,) if isinstance(artist, str) else tuple(artist)
+        filters = Filters(names, year, tempo_bpm, min_probability=min_probability, artist=artists)
+        found = browse(self, filters=filters, where=where, sort=sort, descending=descending, columns=columns, k=k)
+        return pd.DataFrame(found.rows, columns=list(found.columns))
+
+    @contextmanager
+    def _asked(self, query: str, allow_files: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for one query of a stranger, with the macros that it names."""
+        from mir.sql.macros import install
+
+        kind: lock.Kind = "files" if allow_files else "sealed"
+        with self._connection(kind) as con, answers.query_errors(allow_files=allow_files):
+            install(con, query)
+            yield con
 
     @contextmanager
     def _connection(self, kind: lock.Kind) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -212,31 +273,6 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         with suppress(duckdb.Error):  # the first error is the one to tell
             con.execute("ROLLBACK")
         raise
-
-
-def _ask(con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> duckdb.DuckDBPyConnection:
-    answer: duckdb.DuckDBPyConnection | None = con.execute(query, list(parameters))
-    if answer is None:
-        raise QueryFailed('the query is empty; try "SELECT * FROM library LIMIT 5"')
-    return answer
-
-
-@contextmanager
-def _query_errors(allow_files: bool) -> Iterator[None]:
-    """Make one clear line of whatever DuckDB says against a query."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        if "'pytz'" in str(error):
-            raise QueryFailed(
-                "a time with a time zone cannot be shown; take it as now()::TIMESTAMP, or now()::VARCHAR"
-            ) from error
-        said = " ".join(line.strip() for line in str(error).split("\n\nLINE ")[0].splitlines() if line.strip())
-        closed = isinstance(error, duckdb.PermissionException) and not allow_files
-        hint = " (`mir sql --allow-files` opens other files to a query)" if closed else ""
-        raise QueryFailed(said + hint) from error
 
 
 def open_catalog(path: str | Path, wait_s: float = WAIT_S) -> Catalog:

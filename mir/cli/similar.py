@@ -5,21 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mir.cli.console import CatalogOption, JsonOption, KOption, print_json, print_table, stderr
+from mir.cli.filtering import (
+    ArtistOption,
+    ExcludeOption,
+    GenreOption,
+    KnownOption,
+    MinProbabilityOption,
+    TempoOption,
+    YearOption,
+    filters_of,
+)
 from mir.errors import BadRequest
 
 if TYPE_CHECKING:
-    from mir.similarity import ArtistHit, Filters, TrackHit
+    from mir.similarity import ArtistHit, TrackHit
 
 _ALIKE_SHOWN = 4
 _APART_SHOWN = 3
 _BAR_WIDTH = 20
-_NARROW = "Which may answer"
 _CHOOSE = "How they are chosen"
 
 
@@ -45,56 +53,13 @@ def similar_command(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say which named features make them alike, and which apart.")
     ] = False,
-    genre: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--genre",
-            help="Of this genre, labelled or predicted; repeat for any of several.",
-            rich_help_panel=_NARROW,
-            show_default=False,
-        ),
-    ] = None,
-    year: Annotated[
-        str | None,
-        typer.Option(
-            "--year",
-            metavar="1990..1999",
-            help="Released then; 1990.., ..1999 and 1994 do too.",
-            rich_help_panel=_NARROW,
-            show_default=False,
-        ),
-    ] = None,
-    tempo: Annotated[
-        str | None,
-        typer.Option(
-            "--tempo",
-            metavar="120..140",
-            help="Beats a minute, as heard in the drums.",
-            rich_help_panel=_NARROW,
-            show_default=False,
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exclude",
-            "--without",
-            metavar="ARTIST",
-            help="Leave this artist out; repeat for several.",
-            rich_help_panel=_NARROW,
-            show_default=False,
-        ),
-    ] = None,
-    known: Annotated[
-        Path | None,
-        typer.Option(
-            "--known",
-            metavar="FILE",
-            help="Leave out the artists in this text file, one a line.",
-            rich_help_panel=_NARROW,
-            show_default=False,
-        ),
-    ] = None,
+    genre: GenreOption = None,
+    min_probability: MinProbabilityOption = None,
+    year: YearOption = None,
+    tempo: TempoOption = None,
+    artist: ArtistOption = None,
+    exclude: ExcludeOption = None,
+    known: KnownOption = None,
     diversity: Annotated[
         float,
         typer.Option(
@@ -138,7 +103,16 @@ def similar_command(
         raise BadRequest("--artists-by compares artists; leave it out with --tracks")
     if per_artist is not None and not tracks:
         raise BadRequest("--per-artist goes with --tracks: each artist is one answer otherwise")
-    weights, filters, chosen = parse_by(by), _filters(genre, year, tempo, exclude, known), way(artists_by or "centroid")
+    filters = filters_of(
+        genre=genre,
+        min_probability=min_probability,
+        year=year,
+        tempo=tempo,
+        artist=artist,
+        exclude=exclude,
+        known=known,
+    )
+    weights, chosen = parse_by(by), way(artists_by or "centroid")
     opened = open_catalog(catalog_path(catalog))
     separator = setting("model", model).value
     hits: Sequence[ArtistHit | TrackHit]
@@ -178,20 +152,6 @@ def similar_command(
     _print_hits(hits, f"like {' + '.join(query)}, by {by}")
     if explain:
         _print_explanations(hits, weights)
-
-
-def _filters(
-    genre: list[str] | None, year: str | None, tempo: str | None, exclude: list[str] | None, known: Path | None
-) -> Filters:
-    from mir.similarity import Filters, parse_range, read_names
-
-    return Filters(
-        genre=tuple(genre or ()),
-        year=None if year is None else parse_range(year, "--year", whole=True),
-        tempo_bpm=None if tempo is None else parse_range(tempo, "--tempo"),
-        exclude=tuple(exclude or ()),
-        known=() if known is None else read_names(known),
-    )
 
 
 def _print_hits(hits: Sequence[ArtistHit | TrackHit], title: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,19 +11,12 @@ from numpy.typing import NDArray
 from mir import plots
 from mir.demo.answers import Answers
 from mir.demo.verdict import Verdict
+from mir.report.pictures import RANGE_DB, TICKS_HZ, band_of, data_uri, spectrogram, tick_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Samples = NDArray[np.float32]
-
-
-def data_uri(fig: Figure) -> str:
-    """Return a figure as a ``data:`` address of a PNG."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def matrices(answers: Answers, verdict: Verdict) -> str:
@@ -135,7 +126,7 @@ def rhythm(verdict: Verdict) -> str:
 
 def stems(sounds: Mapping[str, Samples], sr: int, title: str) -> str:
     """Spectrograms of a mixture and of what was taken out of it, on one scale."""
-    spectra = {name: _spectrogram(y.mean(axis=0), sr) for name, y in sounds.items()}
+    spectra = {name: spectrogram(y.mean(axis=0), sr) for name, y in sounds.items()}
     top = max(float(spectrum.max()) for spectrum in spectra.values())
     with plots.style():
         fig = plots.figure(10.4, 8.4)
@@ -146,16 +137,12 @@ def stems(sounds: Mapping[str, Samples], sr: int, title: str) -> str:
                 origin="lower",
                 aspect="auto",
                 cmap="magma",
-                vmin=top - 75.0,
+                vmin=top - RANGE_DB,
                 vmax=top,
                 extent=(0.0, duration_s, 0.0, float(spectrum.shape[0])),
                 interpolation="nearest",
             )
-            ticks = [100, 300, 1000, 3000, 10000]
-            axes.set_yticks(
-                [float(np.interp(np.log(f), np.log(_edges()), np.arange(_BANDS + 1))) for f in ticks],
-                [f"{f} Hz" if f < 1000 else f"{f // 1000} kHz" for f in ticks],
-            )
+            axes.set_yticks([band_of(f) for f in TICKS_HZ], [tick_name(f) for f in TICKS_HZ])
             axes.set_title(
                 title if name == "mixture" else name,
                 color=plots.INSTRUMENT_COLOURS.get(name, plots.INSTRUMENT_COLOURS["mix"]),
@@ -163,27 +150,3 @@ def stems(sounds: Mapping[str, Samples], sr: int, title: str) -> str:
             axes.grid(visible=False)
         axes.set_xlabel("seconds")
         return data_uri(fig)
-
-
-_BANDS = 120
-
-
-def _edges() -> NDArray[np.float64]:
-    """Band edges in Hz, evenly spaced in pitch, shape ``(_BANDS + 1,)``."""
-    return np.geomspace(50.0, 16_000.0, _BANDS + 1)
-
-
-def _spectrogram(y: Samples, sr: int) -> NDArray[np.float64]:
-    """Power in dB in bands of equal pitch, shape ``(_BANDS, n_frames)``."""
-    n_fft, hop_length = 4096, 1024
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2), n_fft)[::hop_length]
-    power = np.abs(np.fft.rfft(frames * np.hanning(n_fft), axis=1)) ** 2
-    # Each band takes the mean between its edges; where bins are wider than bands, the bin that it lies in.
-    cumulated = np.concatenate([np.zeros((power.shape[0], 1)), np.cumsum(power, axis=1)], axis=1)
-    edges = np.clip(_edges() * n_fft / sr + 0.5, 0.0, power.shape[1])
-    whole = np.floor(edges).astype(int)
-    at = cumulated[:, whole] + (edges - whole) * (
-        cumulated[:, np.minimum(whole + 1, power.shape[1])] - cumulated[:, whole]
-    )
-    bands = np.diff(at, axis=1) / np.diff(edges)
-    return np.asarray(10.0 * np.log10(np.maximum(bands, 1e-9)).T)

@@ -1,4 +1,4 @@
-"""Which tracks may answer: by genre, year, tempo and artist."""
+"""Which tracks may answer, of every question about tracks: by genre, year, tempo and artist."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class Filters:
         Of release, as ``(1990, 1999)``; tracks without a year do not pass.
     tempo_bpm
         As measured from the drums, in beats a minute; tracks without drums do not pass.
+    min_probability
+        From 0 to 1: how sure a prediction of `genre` must be; what tags or a person say always counts.
+    artist
+        Any of these artists, whatever the case and accents; all of them are in the catalog.
     exclude
         Artists that are no answers; all of them are in the catalog.
     known
@@ -50,7 +54,7 @@ class Filters:
     Raises
     ------
     BadRequest
-        Where a range is empty or no range.
+        Where a range is empty or no range, or a probability is none or has no genre to go with.
     """
 
     genre: tuple[str, ...] = ()
@@ -58,23 +62,29 @@ class Filters:
     tempo_bpm: Range | None = None
     exclude: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    min_probability: float | None = None
+    artist: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Take a single name for one of several, and check the ranges."""
-        for name in ("genre", "exclude", "known"):
+        for name in ("genre", "exclude", "known", "artist"):
             given: str | Sequence[str] = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         for name, example in (("year", "(1990, 1999)"), ("tempo_bpm", "(120, 140)")):
-            limits: Sequence[object] | None = getattr(self, name)
+            limits: object = getattr(self, name)
             if limits is not None:
-                object.__setattr__(self, name, _checked(limits, name, example))
+                object.__setattr__(self, name, check_range(limits, name, example))
+        if self.min_probability is not None:
+            object.__setattr__(self, "min_probability", _probability(self.min_probability, self.genre))
 
     def to_plain(self) -> dict[str, Any]:
         """Return what was set, as JSON can hold it; the names of `known` as their number."""
         plain: dict[str, Any] = {
             "genre": list(self.genre),
+            "min_probability": self.min_probability,
             "year": self.year and list(self.year),
             "tempo_bpm": self.tempo_bpm and list(self.tempo_bpm),
+            "artist": list(self.artist),
             "exclude": list(self.exclude),
             "known": len(self.known),
         }
@@ -103,7 +113,7 @@ def parse_range(text: str, name: str, *, whole: bool = False) -> Range:
         least, most = (number(limit) if limit else None for limit in (low, high if dots else low))
     except ValueError:
         raise BadRequest(f"{name} is a range of numbers, as {example}; not {text!r}") from None
-    return _checked((least, most), name, example)
+    return check_range((least, most), name, example)
 
 
 def read_names(path: Path) -> tuple[str, ...]:
@@ -124,7 +134,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def allowed_tracks(con: duckdb.DuckDBPyConnection, filters: Filters) -> Ids | None:
-    """Return the tracks that pass genre, year and tempo, by rising id; None where nothing of these was asked.
+    """Return the tracks that pass genre, year, tempo and artist, by rising id; None where nothing of these was asked.
 
     Raises
     ------
@@ -133,11 +143,15 @@ def allowed_tracks(con: duckdb.DuckDBPyConnection, filters: Filters) -> Ids | No
     """
     passing = {}
     if filters.genre:
-        passing[f"genre {' or '.join(filters.genre)}"] = _of_genres(con, filters.genre)
+        sure = f" at {filters.min_probability:g} or more" if filters.min_probability else ""
+        name = f"genre {' or '.join(filters.genre)}{sure}"
+        passing[name] = _of_genres(con, filters.genre, filters.min_probability or 0.0)
     if filters.year is not None:
         passing[f"year {shown(filters.year)}"] = _of_years(con, filters.year)
     if filters.tempo_bpm is not None:
         passing[f"tempo {shown(filters.tempo_bpm)} BPM"] = _of_tempi(con, filters.tempo_bpm)
+    if filters.artist:
+        passing[f"artist {' or '.join(filters.artist)}"] = _of_artists(con, filters.artist)
     if not passing:
         return None
     lists = list(passing.values())
@@ -160,18 +174,8 @@ def left_out(con: duckdb.DuckDBPyConnection, filters: Filters) -> Ids:
     """
     if not filters.exclude and not filters.known:
         return np.empty(0, np.int64)
-    by_key: dict[str, list[int]] = {}
-    spelled: dict[str, str] = {}
-    for artist_id, artist in con.execute("SELECT artist_id, artist FROM artists ORDER BY artist_id").fetchall():
-        by_key.setdefault(plain_key(artist), []).append(artist_id)
-        spelled[plain_key(artist)] = artist
-    found: list[int] = []
-    for name in filters.exclude:
-        if plain_key(name) not in by_key:
-            near = [spelled[key] for key in get_close_matches(plain_key(name), spelled, n=5)]
-            there = f"near: {', '.join(near)}" if near else "`mir status` shows what there is"
-            raise NotInCatalog(f"no artist {name!r} to leave out; {there}")
-        found += by_key[plain_key(name)]
+    by_key, spelled = _artists(con)
+    found = [each for name in filters.exclude for each in _called(name, by_key, spelled, "to leave out")]
     missing = [name for name in filters.known if plain_key(name) not in by_key]
     if missing:
         logger.info("%d of %d known artists are not in the catalog", len(missing), len(filters.known))
@@ -186,13 +190,28 @@ def shown(limits: Range) -> str:
     return low if low == high else f"{low}..{high}"
 
 
-def _checked(limits: Sequence[object], name: str, example: str) -> Range:
-    if isinstance(limits, str) or len(limits) != 2:
+def check_range(limits: object, name: str, example: str) -> Range:
+    """Return a range that was given as lowest and highest; whole numbers as int.
+
+    Raises
+    ------
+    BadRequest
+        Where it is no range, or an empty one.
+    """
+    if isinstance(limits, str) or not isinstance(limits, Sequence) or len(limits) != 2:
         raise BadRequest(f"{name} is lowest and highest, as {example}; not {limits!r}")
     low, high = (_limit(limit, name, example) for limit in limits)
     if low is not None and high is not None and low > high:
         raise BadRequest(f"{name} {shown((low, high))} is empty: the lower number comes first, as {example}")
     return low, high
+
+
+def _probability(given: object, genre: Sequence[str]) -> float:
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) <= 1:
+        raise BadRequest(f"min_probability goes from 0 to 1, as 0.6; not {given!r}")
+    if not genre:
+        raise BadRequest("min_probability says which predictions of a genre count: give a genre too")
+    return float(given)
 
 
 def _limit(limit: object, name: str, example: str) -> float | None:
@@ -204,7 +223,32 @@ def _limit(limit: object, name: str, example: str) -> float | None:
     return int(number) if number.is_integer() else number
 
 
-def _of_genres(con: duckdb.DuckDBPyConnection, genres: Sequence[str]) -> Ids:
+def _artists(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, list[int]], dict[str, str]]:
+    """Return the ids of artists and the spelling of their names, both by plain key."""
+    by_key: dict[str, list[int]] = {}
+    spelled: dict[str, str] = {}
+    for artist_id, artist in con.execute("SELECT artist_id, artist FROM artists ORDER BY artist_id").fetchall():
+        by_key.setdefault(plain_key(artist), []).append(artist_id)
+        spelled[plain_key(artist)] = artist
+    return by_key, spelled
+
+
+def _called(name: str, by_key: dict[str, list[int]], spelled: dict[str, str], what_for: str) -> list[int]:
+    if plain_key(name) in by_key:
+        return by_key[plain_key(name)]
+    near = [spelled[key] for key in get_close_matches(plain_key(name), spelled, n=5)]
+    there = f"near: {', '.join(near)}" if near else "`mir status` shows what there is"
+    raise NotInCatalog(f"no artist {name!r} {what_for}; {there}")
+
+
+def _of_artists(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Ids:
+    by_key, spelled = _artists(con)
+    ids = [each for name in names for each in _called(name, by_key, spelled, "to choose from")]
+    sql = "SELECT DISTINCT track_id FROM track_artists WHERE artist_id IN (SELECT unnest(?::BIGINT[])) ORDER BY 1"
+    return _ids(con, sql, [ids])
+
+
+def _of_genres(con: duckdb.DuckDBPyConnection, genres: Sequence[str], least: float) -> Ids:
     known = [each for (each,) in con.execute("SELECT DISTINCT genre FROM track_genres ORDER BY 1").fetchall()]
     spellings: list[str] = []
     for genre in genres:
@@ -214,8 +258,17 @@ def _of_genres(con: duckdb.DuckDBPyConnection, genres: Sequence[str]) -> Ids:
             there = f"near: {', '.join(near)}" if near else "no track has a genre yet (mir genre apply predicts them)"
             raise NotInCatalog(f"no track of genre {genre!r}; {there}")
         spellings += found
-    sql = "SELECT DISTINCT track_id FROM track_genres WHERE genre IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1"
-    return _ids(con, sql, [spellings])
+    sql = (
+        "SELECT DISTINCT track_id FROM track_genres WHERE genre IN (SELECT unnest(?::VARCHAR[]))"
+        " AND (source <> 'predicted' OR coalesce(probability, 0) >= ?) ORDER BY 1"
+    )
+    ids = _ids(con, sql, [spellings, least])
+    if not len(ids):
+        sql = "SELECT coalesce(max(probability), 0) FROM track_genres WHERE genre IN (SELECT unnest(?::VARCHAR[]))"
+        ((most,),) = con.execute(sql, [spellings]).fetchall()
+        asked = " or ".join(genres)
+        raise NotInCatalog(f"no track of genre {asked!r} at probability {least:g} or more; the surest has {most:.2f}")
+    return ids
 
 
 def _of_years(con: duckdb.DuckDBPyConnection, limits: Range) -> Ids:
