@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mir.catalog import Catalog
+    from mir.export import Export
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_catalog"]
+__all__ = ["__version__", "open_catalog", "open_export"]
 
 
 def open_catalog(path: str | Path) -> Catalog:
@@ -27,3 +28,16 @@ def open_catalog(path: str | Path) -> Catalog:
     from mir.catalog import open_catalog as open_
 
     return open_(path)
+
+
+def open_export(address: str | Path) -> Export:
+    """Open an export of `mir export parquet`: a folder, or an address that fsspec knows (``s3://bucket/export``).
+
+    Raises
+    ------
+    CatalogMissing, ArtifactRefused, ExtraMissing
+        Where there is none, its files are not those of its manifest, or the address needs a package.
+    """
+    from mir.export import open_export as open_
+
+    return open_(address)

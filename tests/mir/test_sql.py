@@ -92,13 +92,80 @@ WRITING = [
 ]
 
 
+WAYS_OUT = """
+FROM 'https://example.org/x.parquet'
+FROM 's3://bucket/x.parquet'
+SELECT * FROM read_ndjson('secret.json')
+SELECT * FROM parquet_schema('secret.parquet')
+SELECT * FROM parquet_file_metadata('secret.parquet')
+SELECT * FROM read_csv('secret*')
+SELECT * FROM read_text('mir.duckdb')
+SELECT * FROM read_duckdb('mir.duckdb')
+SELECT * FROM read_blob('/dev/stdin')
+CREATE TEMP TABLE t AS SELECT * FROM 'secret.csv'
+CREATE SECRET s (TYPE s3)
+CREATE PERSISTENT SECRET s (TYPE http)
+IMPORT DATABASE 'out'
+COPY FROM DATABASE mir TO memory
+COPY tracks FROM 'secret.csv'
+COPY tracks TO 'out' (FORMAT parquet, PARTITION_BY (year))
+COPY (SELECT 1) TO 's3://bucket/x.csv'
+COPY (SELECT 1) TO '/dev/null'
+COPY (SELECT 1) TO 'memory://x'
+ATTACH ':memory:' AS more
+ATTACH 'https://example.org/x.duckdb'
+ATTACH 'secret.csv' (TYPE sqlite)
+PRAGMA profiling_output = 'profile.json'
+SET log_query_path = 'log'
+SET home_directory = '/tmp'
+SET secret_directory = '/tmp'
+SET extension_directory = '/tmp'
+SET custom_extension_repository = 'http://example.org'
+SET allowed_directories = ['/']
+SET allowed_paths = ['/etc/passwd']
+SET GLOBAL disabled_filesystems = ''
+RESET disabled_filesystems
+RESET lock_configuration
+SET memory_limit = '100GB'
+SET threads = 64
+SET python_enable_replacements = true
+SET VARIABLE home = getenv('HOME')
+INSTALL spatial FROM community
+INSTALL 'http://example.org/x.duckdb_extension'
+FORCE INSTALL httpfs
+UPDATE EXTENSIONS
+SELECT * FROM sqlite_scan('secret.csv', 'a')
+SELECT * FROM query('SELECT * FROM ''secret.csv''')
+SELECT * FROM query_table('secret.csv')
+EXPLAIN SELECT * FROM 'secret.csv'
+DESCRIBE 'secret.csv'
+SUMMARIZE 'secret.csv'
+CALL enable_logging(storage = 'file', storage_path = 'log')
+SELECT * FROM pandas_scan(1)
+SELECT * FROM arrow_scan(1, 2, 3)
+""".strip().splitlines()
+
+
+def test_no_way_out(catalog: Catalog) -> None:
+    folder = catalog.path.parent
+    for name in ("secret.csv", "secret.json", "secret.parquet"):
+        (folder / name).write_text("a\nsecret\n")
+    there, content = sorted(folder.iterdir()), catalog.path.read_bytes()
+    for query in WAYS_OUT:
+        with pytest.raises(QueryFailed) as caught:
+            catalog.fetch(query)
+        assert "Internal" not in str(caught.value), query
+    assert sorted(folder.iterdir()) == there
+    assert catalog.path.read_bytes() == content
+
+
 @pytest.mark.parametrize("query", ELSEWHERE + WRITING)
 def test_nothing_elsewhere_and_nothing_written(catalog: Catalog, query: str) -> None:
     folder = catalog.path.parent
     for name in ("secret.csv", "secret.json", "secret.parquet"):
         (folder / name).write_text("a\nsecret\n")
     there, content = sorted(folder.iterdir()), catalog.path.read_bytes()
-    for ask in (catalog.fetch, catalog.sql):
+    for ask in (catalog.fetch, catalog.sql, catalog.arrow):
         with pytest.raises(QueryFailed) as caught:
             ask(query)
         assert "\n" not in str(caught.value)
