@@ -9,7 +9,8 @@ no labels), ``mfcc`` is mean and deviation of 20 MFCC of the same signal. ``equa
 query went through a random equaliser. The transform's settings were chosen on these queries (true stems): see
 docs/spaces.md; ``nested`` chooses them anew for each artist, on all the others' queries.
 
-With `--fold` (run folders of a cross-fitted training, all of them) each track is separated by a run that left it out.
+With `--fold` (run folders of a cross-fitted training, all of them) each track is separated by a run that left it out;
+with `--unheard` fewer runs will do, and queries and candidates are only the tracks that they left out.
 The singers of `singing/` are queried for their other songs only, with transforms fitted on the previews alone.
 """
 
@@ -149,11 +150,15 @@ def main() -> None:
     parser.add_argument("--source", action="append", choices=SOURCES, help="which signals (all three by default)")
     parser.add_argument("--model", default="mir-4s", help="separator of all tracks")
     parser.add_argument("--fold", type=Path, action="append", help="run folder that left a part of the tracks out")
+    parser.add_argument("--unheard", action="store_true", help="only tracks that one of the runs left out")
     parser.add_argument("--cache", type=Path, default=Path("runs/retrieval"), help="where descriptors are kept")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    tracks = find_tracks(arguments.data / "musdb18-7s")
-    separators = Separators(arguments.model, arguments.fold or (), tracks)
+    if arguments.unheard and not arguments.fold:
+        parser.error("--unheard is about runs that left tracks out: give --fold RUN")
+    everything = find_tracks(arguments.data / "musdb18-7s")
+    separators = Separators(arguments.model, arguments.fold or (), everything, unheard=arguments.unheard)
+    tracks = separators.tracks
     found: dict[tuple[str, str], Scores] = {}
     answer: dict[str, dict[str, object]] = {}
     for source in arguments.source or SOURCES:

@@ -25,19 +25,24 @@ class Separators:
     folds
         Run folders of the parts of a cross-fitted training.
     tracks
-        All tracks that will be asked for.
+        All tracks there are.
+    unheard
+        Keep to the tracks that one of the runs left out; else a track that all of them heard is an error.
     """
 
-    def __init__(self, model: str, folds: Sequence[Path], tracks: Sequence[Track]) -> None:
+    def __init__(self, model: str, folds: Sequence[Path], tracks: Sequence[Track], *, unheard: bool = False) -> None:
         self._loaded: dict[str, Separator] = {}
         self._of = {track.name: model for track in tracks}
         if folds:
             heard = {str(run): trained_on(run, tracks) for run in folds}
-            unheard = {name: next((run for run, names in heard.items() if name not in names), "") for name in self._of}
-            lacking = [name for name, run in unheard.items() if not run]
-            if lacking:
-                raise SystemExit(f"every one of these runs was trained on {', '.join(lacking[:5])}: give all folds")
-            self._of = unheard
+            left_out = {name: next((run for run, names in heard.items() if name not in names), "") for name in self._of}
+            lacking = [name for name, run in left_out.items() if not run]
+            if lacking and not unheard:
+                raise SystemExit(
+                    f"every one of these runs was trained on {', '.join(lacking[:5])}: give all folds, or --unheard"
+                )
+            self._of = {name: run for name, run in left_out.items() if run}
+        self.tracks = [track for track in tracks if track.name in self._of]
 
     def name(self, track: Track) -> str:
         """Model or run of a track."""

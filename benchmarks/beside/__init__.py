@@ -1,0 +1,1 @@
+"""Processes that read a catalog beside one that writes it."""

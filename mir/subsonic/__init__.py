@@ -1,0 +1,1 @@
+"""OpenSubsonic: what players of that family ask of a music server, answered from the catalog, similarity included."""
