@@ -121,16 +121,19 @@ def allowed(
 
 
 def preprocessing(candidate: Candidate, seed: int) -> list[tuple[str, Any]]:
-    """Return the steps before the classifier, unfitted; none for trees. `seed` draws Nyström's rows."""
+    """Return the steps before the classifier, unfitted. `seed` draws Nyström's rows.
+
+    Trees need no scale, and could do with what is missing, but not with a column of which all is missing.
+    """
     from sklearn.decomposition import PCA
     from sklearn.impute import SimpleImputer
     from sklearn.kernel_approximation import Nystroem
     from sklearn.preprocessing import FunctionTransformer, RobustScaler
 
+    steps: list[tuple[str, Any]] = [("impute", SimpleImputer(strategy="median", keep_empty_features=True))]
     if candidate.head == "boosting":
-        return []
-    steps: list[tuple[str, Any]] = [
-        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        return steps
+    steps += [
         ("scale", RobustScaler(quantile_range=(10.0, 90.0), unit_variance=True)),
         ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -_CLIP, "a_max": _CLIP})),
     ]

@@ -204,12 +204,8 @@ def _inner_scores(candidates: Sequence[Candidate], learning: Learning, seed: int
             steps = preprocessing(candidate, seed)
             key = (candidate.pca, *(name for name, _ in steps))
             if key not in prepared:
-                before = Pipeline(steps) if steps else None
-                prepared[key] = (
-                    (before.fit_transform(seen.matrix), before.transform(learning.matrix[test]))
-                    if before is not None
-                    else (seen.matrix, learning.matrix[test])
-                )
+                before = Pipeline(steps)
+                prepared[key] = before.fit_transform(seen.matrix), before.transform(learning.matrix[test])
             inside, outside = prepared[key]
             # Uncalibrated here: calibration does not move the likeliest label and costs three more fits.
             head = classifier(candidate, n_rows=len(train), blocks=learning.blocks, seed=seed)

@@ -58,6 +58,7 @@ def test_trees_find_what_no_line_tells():
     matrix = rng.normal(size=(600, 4))
     labels = np.where(matrix[:, 0] * matrix[:, 1] > 0, "a", "b")
     matrix[rng.random(600) < 0.5, 3] = np.nan
+    matrix[:, 2] = np.nan  # no track has this number
     learning = Learning(matrix, labels, np.arange(600).astype(str), ((0, 2), (2, 4)))
     fitted = fit(learning, seed=0, candidates=[Candidate("logistic"), Candidate("boosting")])
     assert fitted.candidate == Candidate("boosting")
