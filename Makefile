@@ -4,8 +4,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= $(if $(MIR_DATA),$(MIR_DATA),../shared/data)
+DEMO := mir-demo/mir.duckdb
+CATALOG ?= $(if $(MIR_CATALOG),$(MIR_CATALOG),$(DEMO))
 
-.PHONY: help setup demo test lint bench train clean
+.PHONY: help setup demo notebooks test lint bench train clean
 
 help:  ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -21,6 +23,10 @@ setup: $(VENV)/.installed  ## make the virtual environment and install
 
 demo: setup  ## a made-up library from audio to answers, with a report: mir-demo/report.html
 	$(BIN)/mir demo -o mir-demo
+
+notebooks: setup  ## execute the notebooks into notebooks/executed (CATALOG=… or MIR_CATALOG; else the demo's)
+	@test -f "$(CATALOG)" || test "$(CATALOG)" != "$(DEMO)" || $(BIN)/mir demo -o mir-demo
+	$(BIN)/python notebooks/run.py --catalog "$(CATALOG)"
 
 test: setup  ## every test
 	$(BIN)/python -m pytest
@@ -39,4 +45,4 @@ train: setup  ## render bands out of MIDI, then train mir-4s as it ships (two ho
 	$(BIN)/mir train --config mir-4s --data $(DATA) -o runs/mir-4s
 
 clean:  ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) notebooks/executed .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

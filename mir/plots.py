@@ -124,9 +124,10 @@ def use() -> None:
 
 
 def label(name: str, most: int = 28) -> str:
-    """Return anybody's words as a label: at most so many letters, and dollar signs start no formula."""
+    """Return anybody's words as a label: at most so many letters, no formula, and seen in every legend."""
     short = name if len(name) <= most else f"{name[: most - 1]}…"
-    return short.replace("$", r"\$")
+    # matplotlib reads formulas between dollar signs, and keeps what starts with a low line out of legends.
+    return (f" {short}" if short.startswith("_") else short).replace("$", r"\$")
 
 
 def groups(
@@ -154,11 +155,12 @@ def groups(
     shown = sorted(counts, key=lambda name: (-counts[name], name))[: min(most, len(COLOURS))]
     rest = [(a, b) for name, a, b in known if name not in shown]
     if rest:
-        axes.scatter(*zip(*rest, strict=True), s=0.6 * size, color=OTHERS["light"], label=f"others ({len(rest):,})")
+        others = f"others ({len(rest):,})"
+        axes.scatter([a for a, _ in rest], [b for _, b in rest], s=0.6 * size, color=OTHERS["light"], label=others)
     for name, colour in zip(shown, COLOURS, strict=False):
         own = [(a, b) for group, a, b in known if group == name]
         axes.scatter(
-            *zip(*own, strict=True), s=size, color=colour, edgecolors="white", linewidths=0.5,
+            [a for a, _ in own], [b for _, b in own], s=size, color=colour, edgecolors="white", linewidths=0.5,
             label=f"{label(name)} ({len(own):,})",
         )  # fmt: skip
     if known:

@@ -63,3 +63,38 @@ def test_an_unknown_suffix_is_refused(tmp_path):
 
 def test_every_instrument_has_its_own_colour():
     assert len(set(plots.INSTRUMENT_COLOURS.values())) == len(plots.INSTRUMENT_COLOURS) == 5
+
+
+def test_style_stays_in_a_notebook():
+    with matplotlib.rc_context():
+        plots.use()
+        assert matplotlib.rcParams["axes.spines.top"] is False
+        assert matplotlib.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.COLOURS)
+
+
+def test_groups_colour_the_largest_and_count_all():
+    names = ["_b", "_b", "_b", "a", "a", "c", None, "a"]
+    x = [0.0, 1.0, 2.0, 3.0, float("nan"), 5.0, 6.0, 7.0]
+    with plots.style():
+        axes = plots.figure().subplots()
+        plots.groups(axes, x, x, names, most=2)
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["others (2)", " _b (3)", "a (2)"]
+    colours = [matplotlib.colors.to_hex(dots.get_facecolor()[0]).upper() for dots in axes.collections]
+    assert colours == [plots.OTHERS["light"], *plots.COLOURS[:2]]
+
+
+def test_groups_of_nothing_draw_nothing():
+    with plots.style():
+        axes = plots.figure().subplots()
+        plots.groups(axes, [], [], [])
+    assert not axes.collections
+    assert axes.get_legend() is None
+
+
+def test_anybodys_words_are_no_formula():
+    with plots.style():
+        fig = plots.figure()
+        title = fig.subplots().set_title(plots.label(r"$\frac{ and a very long name indeed$", most=12))
+        fig.canvas.draw()
+    assert title.get_text() == r"\$\frac{ and…"
