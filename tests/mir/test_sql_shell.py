@@ -131,6 +131,15 @@ class Interrupting:
         return self._catalog.fetch(query, parameters, **options)
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Python's own answer to Ctrl-C, also where the tests were started in the background of a script, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_a_query_and_not_the_shell(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
     asked = "SELECT count(*) AS endless FROM range(1000000000000);\rSELECT 7 AS seven;\r"
     out, err = converse(Interrupting(catalog), asked, capsys)
