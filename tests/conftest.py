@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a command set up for its log ends with the test: the stream it wrote to is closed by then."""
+    loggers = [logging.getLogger(name) for name in ("mir", "separation", "features", "indexes")]
+    before = [(each.level, each.propagate, list(each.handlers)) for each in loggers]
+    yield
+    for each, (level, propagate, handlers) in zip(loggers, before, strict=True):
+        each.setLevel(level)
+        each.propagate, each.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(scope="session")

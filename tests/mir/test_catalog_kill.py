@@ -26,7 +26,7 @@ import duckdb
 import numpy as np
 import features
 from catalog_records import record, result, two_spaces
-from mir.catalog import Catalog, commit, engine, lock, maintenance, migrations, queries, removal
+from mir.catalog import Catalog, commit, engine, lock, maintenance, migrations, queries, removal, schema
 from mir.catalog.records import Tags
 
 features.EXTRACTORS = two_spaces()
@@ -55,10 +55,11 @@ def refit(catalog):
     queries.replace_vectors(catalog, "vocal_timbre", "t9", ids, matrix, parameters={{"n": 7}})
 
 def migrate(catalog):
-    def second(con):
+    def next_one(con):
         con.execute("CREATE TABLE moods (mood VARCHAR)")
         con.execute("INSERT INTO moods VALUES ('calm')")
-    migrations.migrate(catalog, 2, {{2: second}})
+    goal = schema.SCHEMA_VERSION + 1
+    migrations.migrate(catalog, goal, {{goal: next_one}})
 
 WAYS = {{
     "add": lambda catalog: commit.commit_track(catalog, record(3)),

@@ -196,7 +196,7 @@ def test_readers_in_turns_leave_gaps_for_a_writer():
                 quiet_since = None
             elif quiet_since is None:
                 quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > 0.2:  # longer than a writer's longest pause
+            elif time.monotonic() - quiet_since > 0.03:  # longer than a writer's longest pause
                 gaps.append(quiet_since)
                 wait_for(lambda: turns._readers)
                 quiet_since = None
