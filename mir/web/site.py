@@ -21,7 +21,7 @@ from mir.errors import BadRequest, MirError, NotInCatalog
 from mir.similarity.query import Query
 from mir.web.details import Details, Distribution, distribution, read_columns, read_details
 from mir.web.jobs import Jobs, Serve
-from mir.web.keeper import Keeper, Turns
+from mir.web.keeper import InOrder, Keeper, Turns
 from mir.web.library import Artist, Library, Track
 from mir.web.stems import GB, StemCache
 from mir.web.work import serve
@@ -135,7 +135,7 @@ class Site:
         self.uploads = Recent(_UPLOADS)
         self.answers = Recent(_ANSWERS)
         self.maps = Recent(_MAPS)
-        self.comparing = threading.BoundedSemaphore(usable_cores())
+        self.comparing = InOrder(usable_cores())
         # Each question is a thread; threads of the linear algebra's own below it would only stand in each other's way.
         self._one_thread = threadpool_limits(1, user_api="blas")
         self.uploading = threading.BoundedSemaphore(_UPLOADS_AT_ONCE)

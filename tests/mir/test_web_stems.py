@@ -16,7 +16,7 @@ from web_site import SR, STEMS_HZ, quick_work, stem, wait_for
 from mir.catalog import create_catalog
 from mir.errors import CatalogBusy, MirError
 from mir.web.jobs import Jobs, QueueFull
-from mir.web.keeper import Turns
+from mir.web.keeper import InOrder, Turns
 from mir.web.library import Track
 from mir.web.sketch import _ROWS, COLUMNS, draw
 from mir.web.stems import StemCache
@@ -229,3 +229,22 @@ def test_a_file_is_heard_or_known(tmp_path):
         with catalog.write() as con:
             con.execute("UPDATE tracks SET audio_hash = ?", [packet_hash(music)])
         assert hear(lambda share: None, str(music), "x.flac", str(catalog.path), "tiny").track_id == track_id
+
+
+def test_questions_are_answered_in_the_order_they_came():
+    gate, order, threads = InOrder(1), [], []
+
+    def ask(number):
+        with gate:
+            order.append(number)
+
+    with gate:
+        for number in range(8):
+            threads.append(threading.Thread(target=ask, args=(number,)))
+            threads[-1].start()
+            wait_for(lambda number=number: len(gate._waiting) == number + 1)
+    for thread in threads:
+        thread.join()
+    assert order == list(range(8))
+    with gate:  # and the place is free again
+        assert not gate._waiting
