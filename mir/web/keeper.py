@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S: Final = 1.0
 """At the soonest, the catalog is looked at again after this."""
-_SHARE: Final = 50.0
-"""A catalog that is a second's work to read is read every 50 at the most: an ingest must not wait for us."""
+_SHARE: Final = 150.0
+"""A catalog that is a second's work to read is read every 150 at the most: an ingest must not wait for us."""
 _LONGEST_PAUSE_S: Final = 60.0
 _WINDOW_S: Final = 0.4
 _BREAK_S: Final = 0.05
