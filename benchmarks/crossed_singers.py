@@ -29,8 +29,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kept import keep
 from benchmarks.retrieval.separators import Separators
-from benchmarks.retrieval.voices import NO_SINGER, SPACE, Flags, Matrix, Voices, describe, keep, vocal_timbre
+from benchmarks.retrieval.voices import NO_SINGER, SPACE, Flags, Matrix, Voices, describe, vocal_timbre
 from benchmarks.same_artist import report, show, song_of
 from features import EXTRACTORS, Stems
 from mir.fitting import DEFAULT_FORGETTING, fit_transform

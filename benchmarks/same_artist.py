@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.kept import keep
 from benchmarks.retrieval.separators import Separators
-from benchmarks.retrieval.voices import SPACE, Flags, Matrix, Voices, describe, keep, vocal_timbre
+from benchmarks.retrieval.voices import SPACE, Flags, Matrix, Voices, describe, vocal_timbre
 from features import EXTRACTORS
 from mir.fitting import DEFAULT_FORGETTING, fit_transform
 from mir.retrieval.queries import Query, Recording, make_queries

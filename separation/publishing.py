@@ -19,11 +19,21 @@ def unfinished_name(target: Path) -> Path:
     return target.with_name(f".{os.getpid()}-{os.urandom(4).hex()}{UNFINISHED}")
 
 
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Give the name to write under; what is there when the block ends takes the place of `target`, or nothing does."""
+    temporary = unfinished_name(target)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(target: Path, text: str) -> None:
     """Write a file in UTF-8, all of it or nothing."""
-    temporary = unfinished_name(target)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(target)
+    with whole(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from benchmarks.drums.corpus import Scores, hear_corpus
 from benchmarks.drums.groove import beats
 from benchmarks.drums.models import fit_all
 from benchmarks.drums.render import load_mono
+from benchmarks.kept import keep
 from features import EXTRACTORS
 from features.drum_rhythm import Learned, analyse_drums, describe_rhythm
 from features.drum_voices import Voices
@@ -91,14 +92,6 @@ def described(sound: Sound, fit: Learned, cache: Path) -> Row:
     with np.load(path, allow_pickle=False) as found:
         row: Row = found["row"]
     return row
-
-
-def keep(path: Path, **arrays: NDArray[np.generic]) -> None:
-    """Write arrays under another name, then rename: a file is whole or is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished.npz")
-    np.savez(unfinished, **arrays)
-    unfinished.replace(path)
 
 
 def _measured(y: NDArray[np.float32], fit: Learned) -> Row:

@@ -19,6 +19,7 @@ from features import EXTRACTORS
 from mir.fitting import Recipe
 from mir.within import Within
 from separation.musdb import find_tracks
+from separation.publishing import write_text
 
 
 def main() -> None:
@@ -41,9 +42,7 @@ def main() -> None:
     )
     folder = Path(str(files("mir"))) / "data" / "spaces"
     for name, text in ((f"{SPACE}.within.json", within.to_json()), (f"{SPACE}.json", transform.to_json())):
-        unfinished = folder / f".{name}.unfinished"
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(folder / name)
+        write_text(folder / name, text + "\n")
     print(f"{transform.transform_id}: {transform.n_tracks} voices, {within.n_rows} windows; {transform.method}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kept import keep
 from benchmarks.retrieval.equaliser import equalise, random_gains
 from benchmarks.retrieval.separators import Separators
 from features import EXTRACTORS, Stems
@@ -118,14 +119,6 @@ def describe(tracks: Sequence[Track], source: str, separators: Separators, cache
                 rows.append(found[name])
     stacked = {name: np.array(rows, np.float64) for name, rows in parts.items()}
     return Voices(recordings, valid=np.array([track.split == "valid" for track in tracks]), **stacked)
-
-
-def keep(path: Path, **rows: NDArray[np.float32]) -> None:
-    """Write arrays under another name, then rename: a file is whole or is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished.npz")
-    np.savez(unfinished, **rows)
-    unfinished.replace(path)
 
 
 def _folder(source: str, separators: Separators, track: Track) -> str:

@@ -1,4 +1,4 @@
-"""The options that narrow answers, spelled once for every command that has them."""
+"""The options that narrow and choose answers, spelled once for every command that has them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mir.similarity import Filters
 
 PANEL = "Which may answer"
+CHOOSE = "How they are chosen"
 
 GenreOption = Annotated[
     list[str] | None,
@@ -81,6 +82,12 @@ KnownOption = Annotated[
         help="Leave out the artists in this text file, one a line.",
         rich_help_panel=PANEL,
         show_default=False,
+    ),
+]
+DiversityOption = Annotated[
+    float,
+    typer.Option(
+        "--diversity", help="0: the most similar; up to 1: ever more unlike each other.", rich_help_panel=CHOOSE
     ),
 ]
 

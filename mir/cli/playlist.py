@@ -10,7 +10,9 @@ import typer
 
 from mir.cli.console import CatalogOption, JsonOption, print_json, print_table, stderr
 from mir.cli.filtering import (
+    CHOOSE,
     ArtistOption,
+    DiversityOption,
     ExcludeOption,
     GenreOption,
     KnownOption,
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from mir.playlists import Playlist
 
 _MISSING_NAMED = 10
-_CHOOSE = "How they are chosen"
 _WALK = "A walk instead"
 _WHERE = "Where it goes"
 
@@ -87,16 +88,11 @@ def playlist_command(
     artist: ArtistOption = None,
     exclude: ExcludeOption = None,
     known: KnownOption = None,
-    diversity: Annotated[
-        float,
-        typer.Option(
-            "--diversity", help="0: the most similar; up to 1: ever more unlike each other.", rich_help_panel=_CHOOSE
-        ),
-    ] = 0.0,
+    diversity: DiversityOption = 0.0,
     per_artist: Annotated[
         int | None,
         typer.Option(
-            "--per-artist", metavar="N", help="At most N by one artist.", rich_help_panel=_CHOOSE, show_default=False
+            "--per-artist", metavar="N", help="At most N by one artist.", rich_help_panel=CHOOSE, show_default=False
         ),
     ] = None,
     model: Annotated[
@@ -104,7 +100,7 @@ def playlist_command(
         typer.Option(
             "--model",
             help="Separation model for a file outside the catalog.",
-            rich_help_panel=_CHOOSE,
+            rich_help_panel=CHOOSE,
             show_default=False,
         ),
     ] = None,

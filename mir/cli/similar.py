@@ -11,7 +11,9 @@ import typer
 
 from mir.cli.console import CatalogOption, JsonOption, KOption, print_json, print_table, stderr
 from mir.cli.filtering import (
+    CHOOSE,
     ArtistOption,
+    DiversityOption,
     ExcludeOption,
     GenreOption,
     KnownOption,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 _ALIKE_SHOWN = 4
 _APART_SHOWN = 3
 _BAR_WIDTH = 20
-_CHOOSE = "How they are chosen"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,19 +61,14 @@ def similar_command(
     artist: ArtistOption = None,
     exclude: ExcludeOption = None,
     known: KnownOption = None,
-    diversity: Annotated[
-        float,
-        typer.Option(
-            "--diversity", help="0: the most similar; up to 1: ever more unlike each other.", rich_help_panel=_CHOOSE
-        ),
-    ] = 0.0,
+    diversity: DiversityOption = 0.0,
     per_artist: Annotated[
         int | None,
         typer.Option(
             "--per-artist",
             metavar="N",
             help="With --tracks: at most N by one artist.",
-            rich_help_panel=_CHOOSE,
+            rich_help_panel=CHOOSE,
             show_default=False,
         ),
     ] = None,
@@ -82,7 +78,7 @@ def similar_command(
             "--artists-by",
             metavar="centroid|medoid|chamfer",
             help="Compare artists by their mean, their most typical track, or track with track.",
-            rich_help_panel=_CHOOSE,
+            rich_help_panel=CHOOSE,
             show_default="centroid",
         ),
     ] = None,

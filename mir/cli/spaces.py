@@ -90,6 +90,7 @@ def fit_command(
     from mir.fitting import Recipe
     from mir.indexing import verify
     from mir.spaces import fit
+    from separation.publishing import write_text
 
     spaces = _spaces(by)
     if export is not None and len(spaces) > 1:
@@ -98,7 +99,7 @@ def fit_command(
     for space in spaces:
         transform = fit(opened, space, Recipe(whitening, forgetting, size, by_artist))
         if export is not None:
-            _write(export, transform.to_json() + "\n")
+            write_text(export, transform.to_json() + "\n")
         told = {
             "space": space,
             "transform_id": transform.transform_id,
@@ -199,10 +200,3 @@ def _summary(found: Evaluation) -> str:
         if best is not None:
             lines.append(f"{space}: artists are found best by {best.level}, mAP {best.scores.mean:.3f}")
     return "\n".join(lines)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write under another name, then rename: the file is whole or is not there."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

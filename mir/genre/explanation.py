@@ -21,6 +21,7 @@ from mir.genre.model import Matrix, predict_proba
 from mir.genre.rows import Asked, Heard, asked_about, everything_heard
 from mir.genre.runs import Model, load_model
 from mir.similarity.explain import feature_of
+from mir.standing import percentile
 
 if TYPE_CHECKING:
     from mir.catalog import Catalog
@@ -298,20 +299,12 @@ def _features(
                 unit=column.unit,
                 description=column.description,
                 value=value if np.isfinite(value) else None,
-                percentile=_percentile(values, value),
+                percentile=percentile(values, value),
                 label_range=_middle_half(values[there.genres == genres[0]]),
                 rival_range=_middle_half(values[there.genres == genres[1]]),
             )
         found.append(feature)
     return tuple(sorted(found, key=lambda one: (-abs(one.contribution), one.instrument, one.name)))
-
-
-def _percentile(values: Matrix, value: float) -> float | None:
-    """Share of the measured values below `value`, 0…100, ties counted half."""
-    there = values[np.isfinite(values)]
-    if not len(there) or not np.isfinite(value):
-        return None
-    return float(100.0 * (np.mean(there < value) + 0.5 * np.mean(there == value)))
 
 
 def _middle_half(values: Matrix) -> tuple[float, float] | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mir.errors import NothingToCompare, NotInCatalog
-from mir.genre.dataset import feature_matrix, feature_row
+from mir.genre.dataset import feature_row
 from mir.genre.model import Matrix, predict_proba
+from mir.genre.rows import rows_of
 from mir.genre.runs import Model, load_model, publish
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def apply(catalog: Catalog, *, run_id: str | None = None) -> Applied:
             " AND g.source IN ('tag', 'person')) FROM tracks AS t ORDER BY track_id"
         ).fetchall()
     open_ids = np.array([track for track, labelled in rows if not labelled], dtype=np.int64)
-    matrix, heard = _features(catalog, model, open_ids)
+    matrix, heard = rows_of(catalog, model.run, open_ids)
     track_ids = open_ids[heard]
     labels = model.run.labels
     probabilities = (
@@ -147,13 +148,6 @@ def apply(catalog: Catalog, *, run_id: str | None = None) -> Applied:
         if model.run.promoted:
             publish(con, model.run.run_id)
     return Applied(model.run.run_id, len(track_ids), len(rows) - len(open_ids), len(open_ids) - len(track_ids))
-
-
-def _features(catalog: Catalog, model: Model, track_ids: Any) -> tuple[Matrix, Any]:  # noqa: ANN401 - arrays
-    """Features in the model's order, shape ``(n, d)``, and which rows have any, shape ``(n,)``."""
-    matrix, names = feature_matrix(catalog, tuple(model.run.spaces), track_ids)
-    heard = np.any(matrix[:, [name.endswith(".sounds") for name in names]] > 0, axis=1)
-    return matrix, heard
 
 
 def _find_tracks(catalog: Catalog, query: str) -> list[TrackRow]:
@@ -180,7 +174,7 @@ def _names(row: TrackRow) -> set[str]:
 
 def _stored(catalog: Catalog, model: Model, query: str, rows: Sequence[TrackRow]) -> list[Prediction]:
     track_ids = np.array([row.track_id for row in rows], dtype=np.int64)
-    matrix, heard = _features(catalog, model, track_ids)
+    matrix, heard = rows_of(catalog, model.run, track_ids)
     found = [row for row, has in zip(rows, heard, strict=True) if has]
     if not found:
         raise NothingToCompare(

@@ -43,13 +43,19 @@ class Heard:
     genres: NDArray[np.str_]
 
 
+def rows_of(catalog: Catalog, run: Run, track_ids: NDArray[np.int64]) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Return the features in the run's order, shape ``(n, d)``, and which rows have any, shape ``(n,)``."""
+    matrix, names = feature_matrix(catalog, tuple(run.spaces), track_ids)
+    heard: NDArray[np.bool_] = np.any(matrix[:, [name.endswith(".sounds") for name in names]] > 0, axis=1)
+    return matrix, heard
+
+
 def everything_heard(catalog: Catalog, run: Run) -> Heard:
     """Read what the catalog has of all tracks, with the genres that the run's label map makes of their labels."""
     with catalog.read() as con:
         rows = con.execute("SELECT track_id FROM tracks ORDER BY track_id").fetchall()
     track_ids = np.array([row[0] for row in rows], dtype=np.int64)
-    matrix, names = feature_matrix(catalog, tuple(run.spaces), track_ids)
-    heard = _heard(matrix, names)
+    matrix, heard = rows_of(catalog, run, track_ids)
     labelled = load(catalog, LabelMap(run.parameters["label_map"]))
     genre_of = dict(zip(labelled.track_ids.tolist(), labelled.labels.tolist(), strict=True))
     genres = np.array([genre_of.get(track, "") for track in track_ids[heard].tolist()], dtype=np.str_)
@@ -79,10 +85,10 @@ def asked_about(catalog: Catalog, run: Run, query: str, separator: str) -> list[
         if (row.track_id == found.track_id if found.kind == "track" else found.label in row.artists)
     ]
     track_ids = np.array([row.track_id for row in rows], dtype=np.int64)
-    matrix, names = feature_matrix(catalog, spaces, track_ids)
+    matrix, known = rows_of(catalog, run, track_ids)
     asked = [
         Asked(query, row.track_id, ", ".join(row.artists) or None, row.title, numbers)
-        for row, numbers, heard in zip(rows, matrix, _heard(matrix, names), strict=True)
+        for row, numbers, heard in zip(rows, matrix, known, strict=True)
         if heard
     ]
     if not asked:
@@ -103,9 +109,3 @@ def _outside(query: str, heard: HeardFile, spaces: Sequence[str]) -> Asked:
     ]
     tags = read_tags(Path(query))
     return Asked(query, None, ", ".join(tags.artists) or None, tags.title, feature_row(results, spaces)[0])
-
-
-def _heard(matrix: Matrix, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which rows have features of any space, shape ``(n,)``."""
-    flags: NDArray[np.bool_] = np.any(matrix[:, [name.endswith(".sounds") for name in names]] > 0, axis=1)
-    return flags

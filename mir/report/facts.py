@@ -16,6 +16,7 @@ from mir.errors import MirError
 from mir.similarity.asking import ask
 from mir.similarity.query import Query
 from mir.similarity.ranking import rank_artists, rank_tracks
+from mir.standing import percentile
 
 if TYPE_CHECKING:
     import duckdb
@@ -220,13 +221,6 @@ def unusual(facts: TrackFacts, most: int = 6) -> list[Feature]:
         }:
             chosen.append(one)
     return chosen[:most]
-
-
-def percentile(everybody: NDArray[np.float64], value: float | None) -> float | None:
-    """Return the share of values that are smaller, 0 to 100, ties counted half."""
-    if value is None or not len(everybody):
-        return None
-    return float(100.0 * ((everybody < value).mean() + 0.5 * (everybody == value).mean()))
 
 
 def _values(con: duckdb.DuckDBPyConnection, space: str, track_id: int) -> dict[str, float] | None:

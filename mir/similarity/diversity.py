@@ -75,8 +75,7 @@ def track_likeness(voices: Sequence[Voice], ids: Ids) -> Likeness:
 
 def artist_likeness(voices: Sequence[Voice], links: Links, ids: Ids, how: ArtistsBy) -> Likeness:
     """Compare artists with each other as they are compared with the query, by positive weights alone."""
-    here = np.isin(links.artist_ids, ids)
-    pool = Links(links.track_ids[here], links.artist_ids[here], links.durations_s[here])
+    pool = links.of_artists(ids)
     compared = [_artist_table(voice, pool, ids, how) for voice in voices if voice.weight > 0]
 
     def likeness(place: int) -> Matrix:

@@ -47,8 +47,17 @@ class Links:
 
     def of_artist(self, artist_id: int) -> tuple[Ids, Matrix]:
         """Return an artist's tracks, and how long each is in seconds."""
-        here = self.artist_ids == artist_id
+        here = slice(*np.searchsorted(self.artist_ids, [artist_id, artist_id + 1]).tolist())
         return self.track_ids[here], self.durations_s[here]
+
+    def of_artists(self, artist_ids: Ids) -> Links:
+        """Return the links of some artists alone."""
+        wanted = np.unique(artist_ids)
+        starts = np.searchsorted(self.artist_ids, wanted)
+        ends = np.searchsorted(self.artist_ids, wanted, side="right")
+        spans = [np.arange(start, end) for start, end in zip(starts, ends, strict=True)]
+        at = np.concatenate([np.empty(0, np.intp), *spans])
+        return Links(self.track_ids[at], self.artist_ids[at], self.durations_s[at])
 
     def of_track(self, track_id: int) -> Ids:
         """Return the artists of a track."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mir.errors import BadRequest, QueryFailed
-from separation.publishing import unfinished_name
+from separation.publishing import whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,17 +79,13 @@ def write(source: Source, query: str, form: Form, path: Path, *, allow_files: bo
     """
     if not path.parent.is_dir() or path.is_dir():
         raise BadRequest(f"cannot write {path}: give a file in a folder that is there")
-    temporary = unfinished_name(path)
-    try:
+    with whole(path) as temporary:
         if form is Form.PARQUET:
             temporary.write_bytes(parquet(source.arrow(query, allow_files=allow_files)))
         else:
             answer = source.fetch(query, allow_files=allow_files)
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(lines(form, answer))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mir.errors import NothingToCompare
 from mir.indexing import MemoryShelf
 from mir.similarity.hits import ArtistHit, Contribution, TrackHit
-from mir.similarity.links import Ids, Links, Matrix
+from mir.similarity.links import Ids, Matrix
 from mir.similarity.query import Query
 from mir.similarity.ranking import Ranked, Seed, Voice, rank_artists, rank_tracks
 from mir.similarity.weights import check_by
@@ -71,7 +71,7 @@ def similar_artists(
     if allowed is None:
         tables = [library.spaces[voice.instrument].artists for voice in voices]
         best = library.artist_ids[_first_look(voices, tables, place(library.artist_ids, exclude), k)]
-        links = _links_of(library.links, best)
+        links = library.links.of_artists(best)
     else:
         links = library.links.only(allowed)
     some = [_only(library, voice, np.unique(links.track_ids)) for voice in voices]
@@ -168,8 +168,7 @@ def _seed(library: Library, query: Query, space: Space) -> Seed | None:
 
 def _own_tracks(library: Library, query: Query) -> tuple[Ids, Matrix]:
     if query.artist_id is not None:
-        links = _links_of(library.links, np.array([query.artist_id], np.int64))
-        return links.track_ids, links.durations_s
+        return library.links.of_artist(query.artist_id)
     return np.array([query.track_id], np.int64), np.ones(1)
 
 
@@ -200,15 +199,6 @@ def _first_look(
     scores[~able] = -np.inf
     n = min(k + _SPARE, int(able.sum()))
     return np.argpartition(-scores, n - 1)[:n] if n else np.empty(0, np.intp)
-
-
-def _links_of(links: Links, artist_ids: Ids) -> Links:
-    """Return the links of some artists; as `Links.only`, and far faster for a few."""
-    wanted = np.sort(artist_ids)
-    starts = np.searchsorted(links.artist_ids, wanted)
-    ends = np.searchsorted(links.artist_ids, wanted, side="right")
-    at = np.concatenate([np.arange(start, end) for start, end in zip(starts, ends, strict=True)] or [np.empty(0, int)])
-    return Links(links.track_ids[at], links.artist_ids[at], links.durations_s[at])
 
 
 def _only(library: Library, voice: Voice, track_ids: Ids) -> Voice:

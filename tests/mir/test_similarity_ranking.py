@@ -263,3 +263,21 @@ def test_artists_through_an_index_are_the_same():
     np.testing.assert_array_equal(answers[0].ids, answers[1].ids)
     np.testing.assert_allclose(answers[0].scores, answers[1].scores, atol=1e-9)
     assert 3 not in answers[0].ids
+
+
+def test_links_of_artists_are_those_a_look_at_every_row_finds():
+    random = np.random.default_rng(4)
+    links = Links(np.arange(N), np.sort(random.integers(0, 40, N)), random.uniform(60, 300, N))
+    for wanted in (np.array([], np.int64), np.array([39, 3, 3, 700]), np.arange(40)):
+        here = np.isin(links.artist_ids, wanted)
+        some = links.of_artists(wanted)
+        for got, all_of in zip(
+            (some.track_ids, some.artist_ids, some.durations_s),
+            (links.track_ids, links.artist_ids, links.durations_s),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(got, all_of[here])
+    for artist_id in (0, 17, 700):
+        track_ids, durations_s = links.of_artist(artist_id)
+        np.testing.assert_array_equal(track_ids, links.track_ids[links.artist_ids == artist_id])
+        np.testing.assert_array_equal(durations_s, links.durations_s[links.artist_ids == artist_id])
