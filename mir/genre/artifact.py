@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mir.errors import ArtifactRefused
+from separation.publishing import sweep, whole
 
 ALLOWED_TYPES: frozenset[tuple[str, str]] = frozenset(
     {
@@ -30,6 +29,7 @@ ALLOWED_TYPES: frozenset[tuple[str, str]] = frozenset(
         ("NdArrayNode", "numpy.int64"),
         ("NdArrayNode", "numpy.ndarray"),
         ("NdArrayNode", "numpy.uint64"),
+        ("ObjectNode", "mir.genre.average.AveragedLogistic"),
         ("ObjectNode", "mir.genre.stack.InstrumentStack"),
         ("ObjectNode", "mir.genre.tempering.Tempered"),
         ("ObjectNode", "sklearn._loss.link.Interval"),
@@ -66,7 +66,7 @@ def library_version() -> str:
 
 
 def save(pipeline: Any, path: Path) -> str:  # noqa: ANN401 - scikit-learn
-    """Write a pipeline under a temporary name, then rename.
+    """Write a pipeline, all of it or nothing; what killed runs left unfinished beside it goes.
 
     Returns
     -------
@@ -77,16 +77,9 @@ def save(pipeline: Any, path: Path) -> str:  # noqa: ANN401 - scikit-learn
 
     data: bytes = skops.io.dumps(pipeline)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    sweep(path.parent)
+    with whole(path) as unfinished:
+        unfinished.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
 
 

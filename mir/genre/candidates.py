@@ -14,6 +14,9 @@ KERNEL_LIMIT = 10_000
 TREES_FROM = 300
 """Rows below which boosted trees are left out: with 20 rows a leaf there is nothing to split."""
 
+AVERAGE_LIMIT = 3000
+"""Rows above which strengths of regularisation are not averaged: so many tracks tell which is right."""
+
 _CLIP = 5.0
 """Robustly scaled values are cut at ± this many (normal-equivalent) standard deviations: one wild measurement
 must not be the whole distance."""
@@ -21,7 +24,7 @@ must not be the whole distance."""
 _N_LANDMARKS = 300
 """Rows that span Nyström's approximation of the kernel."""
 
-Head = Literal["logistic", "svm", "nystroem", "boosting", "stack"]
+Head = Literal["average", "logistic", "svm", "nystroem", "boosting", "stack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,10 @@ class Candidate:
     Parameters
     ----------
     head
+        ``average``: logistic models at C, C/10 and C/100, their tempered scores averaged (`mir.genre.average`).
         ``logistic``: multinomial, L2. ``svm``: RBF kernel. ``nystroem``: the same kernel approximated from 300 rows,
         then ``logistic``. ``boosting``: gradient-boosted trees on histograms. ``stack``: a logistic model for each
-        instrument, their opinions pooled (`mir.genre.stack`); its weights are calibrated by themselves. The
+        instrument, their opinions pooled (`mir.genre.stack`). What averages or pools is calibrated by itself; the
         probabilities of all others are tempered on rows whose artist was held out (`mir.genre.tempering`).
     c
         Inverse regularisation strength; no part in boosting.
@@ -65,6 +69,7 @@ class Candidate:
 
 
 CANDIDATES: tuple[Candidate, ...] = (
+    Candidate("average", 0.1),
     *(
         candidate
         for pca in (None, 0.95)
@@ -77,7 +82,11 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("boosting"),
     *(Candidate("nystroem", c) for c in (0.1, 1.0)),
 )
-"""What a run chooses from, as far as its size allows (`allowed`); earlier ones win ties."""
+"""What a run chooses from, as far as its size allows (`allowed`); earlier ones win ties. The average is what is taken
+unless another is better beyond doubt (`mir.genre.model.Contest.best`)."""
+
+CALIBRATED_BY_THEMSELVES = ("average", "stack")
+"""Heads that ask held-out artists in their own ``fit``, which therefore takes ``groups``."""
 
 
 def allowed(
@@ -101,6 +110,7 @@ def allowed(
     """
     large = n_rows > KERNEL_LIMIT
     possible = {
+        "average": n_rows <= AVERAGE_LIMIT,
         "logistic": True,
         "svm": calibrated and not large,
         "nystroem": large,
@@ -154,15 +164,18 @@ def classifier(candidate: Candidate, *, n_rows: int, blocks: Sequence[tuple[int,
     blocks
         First and last-plus-one column of each instrument; what a stack divides by.
     seed
-        Draws the trees' features and the stack's folds.
+        Draws the trees' features, and the folds of what calibrates itself.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
 
+    from mir.genre.average import AveragedLogistic
     from mir.genre.stack import InstrumentStack
 
     tolerance = 1e-2 if n_rows > KERNEL_LIMIT else 1e-4
+    if candidate.head == "average":
+        return AveragedLogistic(c=candidate.c, seed=seed)
     if candidate.head == "stack":
         return InstrumentStack(blocks=blocks, c=candidate.c, seed=seed, tol=tolerance)
     if candidate.head == "svm":

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mir.genre.candidates import CANDIDATES, KERNEL_LIMIT, Candidate, allowed, classifier, preprocessing
+from mir.genre.candidates import (
+    CALIBRATED_BY_THEMSELVES,
+    CANDIDATES,
+    KERNEL_LIMIT,
+    Candidate,
+    allowed,
+    classifier,
+    preprocessing,
+)
 from mir.genre.folds import Labels, Rows, calibration_splits, grouped_folds, part_by_group
+from mir.genre.scores import Counts, confusions, plain_score, surely_better
 
 Matrix = NDArray[np.float64]
 
 SELECTION_ROWS = 3000
 """Candidates compete on the tracks of so many artists as make this number: more would cost hours and change little."""
+
+
+NOT_BEYOND_DOUBT = "the average was taken; another candidate scored higher on the inner folds, not beyond doubt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,7 @@ class Fitted:
     scores
         Macro-F1 on the inner folds by candidate, 0…1; empty where nothing could be compared.
     statements
-        What did not take part, and why.
+        What did not take part, and why; how the choice was made, where it was not the highest score's.
     """
 
     pipeline: Any
@@ -71,19 +83,51 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Candidates with their scores on inner folds, before anything is trained on all rows."""
+    """Candidates and what they said on inner folds, before anything is trained on all rows.
+
+    Parameters
+    ----------
+    learning, seed
+        What is learned from.
+    candidates
+        Those that take part.
+    counts
+        Confusions by artist on the inner folds; empty where nothing could be compared.
+    splits
+        Of the calibration; None where nothing can calibrate.
+    statements
+        What did not take part, and why; whether the average was taken before a higher score.
+    """
 
     learning: Learning
     seed: int
     candidates: tuple[Candidate, ...]
-    scores: dict[str, float]
+    counts: dict[Candidate, Counts]
     splits: list[tuple[Rows, Rows]] | None
     statements: tuple[str, ...] = field(default=())
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """Macro-F1 on the inner folds by candidate, 0…1."""
+        return {str(candidate): plain_score(counts)[1] for candidate, counts in self.counts.items()}
+
     def best(self, form: str | None = None) -> Candidate | None:
-        """Return the candidate with the highest score (of one form), the first of equals; None where there is none."""
+        """Return which candidate (of one form) to take, None where there is none.
+
+        The average of logistic models, unless the one with the highest score is better beyond doubt
+        (`mir.genre.scores.surely_better`): among few artists the best of a dozen scores is mostly luck. Where the
+        average takes no part, the highest score, the first of equals.
+        """
         of_form = [candidate for candidate in self.candidates if form in (None, candidate.form)]
-        return max(of_form, key=lambda c: self.scores.get(str(c), 0.0)) if of_form else None
+        if not of_form:
+            return None
+        scores = self.scores
+        top = max(of_form, key=lambda candidate: scores.get(str(candidate), 0.0))
+        average = next((candidate for candidate in of_form if candidate.head == "average"), None)
+        if average is None or top == average:
+            return top
+        others = len(of_form) - 1
+        return top if surely_better(self.counts[top], self.counts[average], self.seed, others) else average
 
     def train(self, candidate: Candidate) -> Fitted:
         """Train a candidate on all the rows."""
@@ -135,8 +179,12 @@ def compete(learning: Learning, *, seed: int, candidates: Sequence[Candidate] = 
         part = learning.rows(part_by_group(learning.labels, learning.groups, SELECTION_ROWS, seed))
         said = (*said, f"the model was chosen on about {SELECTION_ROWS} of the training tracks, those of some artists")
     with _one_thread():
-        scores = _inner_scores(running, part, seed) if len(running) > 1 else {}
-    return Contest(learning, seed, tuple(running), scores, splits, said)
+        counts = _inner_counts(running, part, seed) if len(running) > 1 else {}
+    contest = Contest(learning, seed, tuple(running), counts, splits, said)
+    taken, scores = contest.best(), contest.scores
+    if scores and scores[str(taken)] < max(scores.values()):
+        contest = replace(contest, statements=(*said, NOT_BEYOND_DOUBT))
+    return contest
 
 
 def predict_proba(pipeline: Any, matrix: Matrix, labels: Sequence[str]) -> Matrix:  # noqa: ANN401 - scikit-learn
@@ -163,7 +211,7 @@ def _fit_parameters(candidate: Candidate, learning: Learning) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if learning.weights is not None:
         parameters["sample_weight"] = learning.weights
-    if candidate.head == "stack":
+    if candidate.head in CALIBRATED_BY_THEMSELVES:
         parameters["groups"] = learning.groups
     return parameters
 
@@ -172,7 +220,7 @@ def _calibrated(candidate: Candidate, learning: Learning, splits: list[tuple[Row
     from mir.genre.tempering import Tempered
 
     head = classifier(candidate, n_rows=len(learning.labels), blocks=learning.blocks, seed=seed)
-    if splits is None or candidate.head == "stack":  # a stack's weights are fitted on unheard artists already
+    if splits is None or candidate.head in CALIBRATED_BY_THEMSELVES:
         return head
     return Tempered(head, splits)
 
@@ -188,7 +236,7 @@ def _forget_training(pipeline: Any) -> None:  # noqa: ANN401 - scikit-learn
         del head.head_._feature_subsample_rng
 
 
-def _inner_scores(candidates: Sequence[Candidate], learning: Learning, seed: int) -> dict[str, float]:
+def _inner_counts(candidates: Sequence[Candidate], learning: Learning, seed: int) -> dict[Candidate, Counts]:
     from sklearn.pipeline import Pipeline
 
     labels = learning.labels
@@ -197,6 +245,8 @@ def _inner_scores(candidates: Sequence[Candidate], learning: Learning, seed: int
     predicted = {candidate: np.full(len(labels), "", dtype=labels.dtype) for candidate in candidates}
     for train, test in grouped_folds(labels, learning.groups, 3, seed + 1).splits:
         if len(np.unique(labels[train])) < 2:
+            for guess in predicted.values():
+                guess[test] = labels[train][0]
             continue
         seen = learning.rows(train)
         prepared: dict[tuple[object, ...], tuple[Matrix, Matrix]] = {}
@@ -207,18 +257,12 @@ def _inner_scores(candidates: Sequence[Candidate], learning: Learning, seed: int
                 before = Pipeline(steps)
                 prepared[key] = before.fit_transform(seen.matrix), before.transform(learning.matrix[test])
             inside, outside = prepared[key]
-            # Uncalibrated here: calibration does not move the likeliest label and costs three more fits.
+            # Uncalibrated where that is done here: it does not move the likeliest label and costs three more fits.
             head = classifier(candidate, n_rows=len(train), blocks=learning.blocks, seed=seed)
             head.fit(inside, labels[train], **_fit_parameters(candidate, seen))
             predicted[candidate][test] = head.predict(outside)
-    weights = np.ones(len(labels)) if learning.weights is None else learning.weights
-    return {str(candidate): _macro_f1(labels, guess, weights) for candidate, guess in predicted.items()}
-
-
-def _macro_f1(truth: Labels, guess: Labels, weights: Matrix) -> float:
-    """Mean over the labels that occur of 2 · hits / (true + guessed)."""
-    scores = []
-    for name in np.unique(truth):
-        true, guessed = truth == name, guess == name
-        scores.append(2.0 * weights[true & guessed].sum() / (weights[true].sum() + weights[guessed].sum()))
-    return float(np.mean(scores))
+    names = np.unique(labels).tolist()
+    return {
+        candidate: confusions(labels, [guess], learning.groups, names, weights=learning.weights)
+        for candidate, guess in predicted.items()
+    }

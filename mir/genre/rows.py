@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A track that is asked about, its features in `row`, shape ``(d,)``; `track_id` is None for a file outside."""
+    """A track that is asked about, its features in `row`, shape ``(d,)``; `track_id` is None for a file outside.
+
+    `genres` are those that it has already, whoever says so.
+    """
 
     query: str
     track_id: int | None
     artist: str | None
     title: str
     row: Matrix
+    genres: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,12 @@ def everything_heard(catalog: Catalog, run: Run) -> Heard:
 
 
 def asked_about(catalog: Catalog, run: Run, query: str, separator: str) -> list[Asked]:
-    """Find a file, a track, or all tracks of an artist, with the features that the run reads.
+    """Find a file, a track, or all tracks of an artist (`mir.similarity.query.find`), with the features of the run.
 
     Raises
     ------
     NotInCatalog
-        Where nothing answers to the query.
+        Where nothing answers to the query, or several tracks have that title.
     NothingToCompare
         Where there are no features of any space of the run.
     """
@@ -87,7 +91,7 @@ def asked_about(catalog: Catalog, run: Run, query: str, separator: str) -> list[
     track_ids = np.array([row.track_id for row in rows], dtype=np.int64)
     matrix, known = rows_of(catalog, run, track_ids)
     asked = [
-        Asked(query, row.track_id, ", ".join(row.artists) or None, row.title, numbers)
+        Asked(query, row.track_id, ", ".join(row.artists) or None, row.title, numbers, tuple(row.genres))
         for row, numbers, heard in zip(rows, matrix, known, strict=True)
         if heard
     ]
@@ -108,4 +112,5 @@ def _outside(query: str, heard: HeardFile, spaces: Sequence[str]) -> Asked:
         for space, descriptor in heard.descriptors.items()
     ]
     tags = read_tags(Path(query))
-    return Asked(query, None, ", ".join(tags.artists) or None, tags.title, feature_row(results, spaces)[0])
+    row = feature_row(results, spaces)[0]
+    return Asked(query, None, ", ".join(tags.artists) or None, tags.title, row, tuple(tags.genres))

@@ -56,6 +56,7 @@ def confusions(
     groups: Labels,
     labels: Sequence[str],
     further: Sequence[Sequence[str]] | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> Counts:
     """Count truth against guess for each artist, averaged over repeats.
 
@@ -69,11 +70,13 @@ def confusions(
         Row and column order.
     further
         Further genres of each row: a guess that is one of them is right, and the row counts as that genre's.
+    weights
+        What each row counts, shape ``(n,)``; None: 1.
 
     Returns
     -------
     NDArray
-        Shape ``(n_artists, n_labels, n_labels)``; axis 1 is the truth. Sums to ``n``. More than 4000 artists are
+        Shape ``(n_artists, n_labels, n_labels)``; axis 1 is the truth. Sums to the weights. More than 4000 artists are
         put together at random, into 4000 that are as independent as they were.
     """
     position = {label: index for index, label in enumerate(labels)}
@@ -81,10 +84,11 @@ def confusions(
     if len(names) > _MOST_ARTISTS:
         group_of = (np.random.default_rng(0).permutation(len(names)) % _MOST_ARTISTS)[group_of]
     counts = np.zeros((min(len(names), _MOST_ARTISTS), len(labels), len(labels)))
+    share = np.full(len(truth), 1.0 / len(guesses)) if weights is None else weights / len(guesses)
     for guess in guesses:
         true = guess_or_label(truth, guess, further)
         rows, columns = (np.array([position[label] for label in each.tolist()]) for each in (true, guess))
-        np.add.at(counts, (group_of, rows, columns), 1.0 / len(guesses))
+        np.add.at(counts, (group_of, rows, columns), share)
     return counts
 
 
@@ -119,6 +123,25 @@ def difference(counts: Counts, other: Counts, seed: int) -> dict[str, Any]:
         "macro_f1": macro_f1 - other_macro_f1,
         "macro_f1_interval": list(_interval(f1s)),
     }
+
+
+def surely_better(counts: Counts, other: Counts, seed: int, chances: int) -> bool:
+    """Return whether `counts`, the best of several, has a higher macro-F1 than `other` beyond doubt.
+
+    That is: the paired interval by artist of their difference is above 0, where one of so many comparisons of equals
+    would be found better by chance in 2.5 % of cases at most (Bonferroni's correction).
+
+    Parameters
+    ----------
+    counts, other
+        As `confusions` makes them, of the same tracks.
+    seed
+        Draws the artists.
+    chances
+        How many were compared with `other`, at least 1.
+    """
+    gains = _resampled(counts, seed)[1] - _resampled(other, seed)[1]
+    return bool(np.quantile(gains, 0.025 / chances) > 0.0)
 
 
 def label_scores(counts: Counts, artists: Mapping[str, int]) -> tuple[LabelScore, ...]:

@@ -60,17 +60,14 @@ class Tempered(ClassifierMixin, BaseEstimator):
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         self.classes_ = np.unique(y)
         self.n_features_in_ = X.shape[1]
-        unseen = np.zeros((len(y), len(self.classes_)))
-        for train, test in self.splits:
-            part = None if weight is None else weight[train]
-            unseen[test] = _scores(clone(self.head).fit(X[train], y[train], sample_weight=part), X[test])
-        self.sharpness_ = sharpness(unseen, np.searchsorted(self.classes_, y), weight)
+        unheard = unheard_scores(self.head, X, y, self.splits, weight)
+        self.sharpness_ = sharpness(unheard, np.searchsorted(self.classes_, y), weight)
         self.head_ = clone(self.head).fit(X, y, sample_weight=weight)
         return self
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Return probabilities in the order of ``classes_``, shape ``(n, n_genres)``."""
-        return np.exp(_log_softmax(self.sharpness_ * _scores(self.head_, X)))
+        return tempered(self.sharpness_ * class_scores(self.head_, X))
 
     def predict(self, X: Matrix) -> Labels:
         """Return the likeliest genre of each row, shape ``(n,)``."""
@@ -106,10 +103,45 @@ def sharpness(scores: Matrix, truth: Rows, weight: Matrix | None = None) -> floa
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded").x))
 
 
-def _scores(head: Any, X: Matrix) -> Matrix:  # noqa: ANN401 - scikit-learn
-    """Decision scores with a column a genre: of two genres scikit-learn gives the second one's alone."""
+def unheard_scores(
+    head: Any,  # noqa: ANN401 - scikit-learn
+    X: Matrix,
+    y: Labels,
+    splits: Sequence[tuple[Rows, Rows]],
+    weight: Matrix | None = None,
+) -> Matrix:
+    """Return decision scores of each row by a classifier fitted without it.
+
+    Parameters
+    ----------
+    head
+        The classifier, unfitted; it stays so.
+    X, y, weight
+        Features, genre and weight of each row: shapes ``(n, d)``, ``(n,)`` and ``(n,)``.
+    splits
+        (train, test) row numbers; the tests partition the rows, and each train part has every label.
+
+    Returns
+    -------
+    NDArray
+        Shape ``(n, n_genres)``.
+    """
+    scores = np.zeros((len(y), len(np.unique(y))))
+    for train, test in splits:
+        part = None if weight is None else weight[train]
+        scores[test] = class_scores(clone(head).fit(X[train], y[train], sample_weight=part), X[test])
+    return scores
+
+
+def class_scores(head: Any, X: Matrix) -> Matrix:  # noqa: ANN401 - scikit-learn
+    """Return decision scores with a column a genre: of two genres scikit-learn gives the second one's alone."""
     scores = np.asarray(head.decision_function(X), dtype=np.float64)
     return scores if scores.ndim == 2 else np.stack([np.zeros_like(scores), scores], axis=1)
+
+
+def tempered(scores: Matrix) -> Matrix:
+    """Return probabilities from scores times their inverse temperature, shape ``(n, n_genres)``."""
+    return np.exp(_log_softmax(scores))
 
 
 def _log_softmax(scores: Matrix) -> Matrix:

@@ -9,7 +9,7 @@ import pytest
 from genre_library import add, genre_library, small_extractors
 
 from mir.genre.calibration import reliability
-from mir.genre.candidates import CANDIDATES, KERNEL_LIMIT, TREES_FROM, Candidate, allowed
+from mir.genre.candidates import AVERAGE_LIMIT, CANDIDATES, KERNEL_LIMIT, TREES_FROM, Candidate, allowed
 from mir.genre.dataset import load
 from mir.genre.evaluation import cross_predict, evaluate
 from mir.genre.folds import grouped_folds, part_by_group
@@ -32,8 +32,9 @@ def heads(candidates):
 @pytest.mark.parametrize(
     ("n_rows", "there", "said"),
     [
-        (50, {"logistic", "svm", "stack"}, "no gradient boosting"),
-        (TREES_FROM, {"logistic", "svm", "stack", "boosting"}, None),
+        (50, {"average", "logistic", "svm", "stack"}, "no gradient boosting"),
+        (TREES_FROM, {"average", "logistic", "svm", "stack", "boosting"}, None),
+        (AVERAGE_LIMIT, {"average", "logistic", "svm", "stack", "boosting"}, None),
         (KERNEL_LIMIT, {"logistic", "svm", "stack", "boosting"}, None),
         (KERNEL_LIMIT + 1, {"logistic", "nystroem", "stack"}, "Nyström"),
     ],
@@ -47,7 +48,7 @@ def test_size_decides_what_competes_and_it_is_said(n_rows, there, said):
 
 def test_one_instrument_is_not_stacked_and_without_calibration_there_is_no_kernel():
     found, _ = allowed(CANDIDATES, n_rows=50, n_instruments=1, calibrated=False)
-    assert heads(found) == {"logistic"}
+    assert heads(found) == {"average", "logistic"}
     only, _ = allowed([Candidate("svm")], n_rows=50, n_instruments=1, calibrated=False)
     assert heads(only) == {"logistic"}
 
@@ -177,7 +178,8 @@ def test_a_track_of_two_genres_is_two_rows_that_share_its_weight(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "candidate", [Candidate("logistic"), Candidate("svm"), Candidate("stack"), Candidate("boosting")]
+    "candidate",
+    [Candidate("average"), Candidate("logistic"), Candidate("svm"), Candidate("stack"), Candidate("boosting")],
 )
 def test_weights_reach_every_candidate(candidate):
     """Half of the rows are mislabelled and count next to nothing."""
