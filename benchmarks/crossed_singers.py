@@ -1,12 +1,14 @@
 """Known voices over other people's instrumentals, separated again: same-voice retrieval by vocals and by mixture.
 
-`python -m benchmarks.crossed_singers --data DATA [--model NAME | --fold RUN …] [--each N] [--part N]`
+`python -m benchmarks.crossed_singers --data DATA [--model NAME | --fold RUN …] [--each N] [--draws N] [--part N]`
 
 The voices are the six makam singers of `singing/` (`--each` clips of every one, 7 s of each) and the vocals of the
 MUSDB18 previews whose artist has two tracks or more. Each is laid over the instrumental of another artist's preview, at
-the level of the vocals that it replaces; then the separator takes the mixture apart. Instrumentals are drawn once and
-for all, one for each voice, and no singer gets two of one artist: whoever hears the whole mixture finds the band, which
-is never the right answer. A voice is to be found in its other songs. Beside it the clean voices.
+the level of the vocals that it replaces; then the separator takes the mixture apart. Instrumentals are drawn one for
+each voice, and no singer gets two of one artist: whoever hears the whole mixture finds the band, which is never the
+right answer. A voice is to be found in its other songs. Beside it the clean voices. Which clips and instrumentals are
+drawn moves the figures by several hundredths, so there are `--draws` of them, always the same, each asked on its own;
+scores are means over all, intervals draw singers (with all that they sing in all draws).
 
 Descriptors are `vocal_timbre` of the separated vocals, of the mixture itself and of the clean voice, and `mixture` of
 the mixture. Transforms are fitted without the voice that asks, and forget what varies within the voices of the 94
@@ -23,7 +25,7 @@ import argparse
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +68,9 @@ class Voice:
     track: Track | None = None
 
 
-def voices(data: Path, tracks: Sequence[Track], each: int) -> list[Voice]:
-    """List the voices with their bands; always the same ones."""
-    random = np.random.default_rng(0)
+def voices(data: Path, tracks: Sequence[Track], each: int, draw: int) -> list[Voice]:
+    """List the voices with their bands; always the same ones in a draw."""
+    random = np.random.default_rng(draw)
     folder = data / "singing"
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         clips = [row for row in csv.DictReader(file) if row["singer"] and row["source"] == "makam"]
@@ -200,15 +202,18 @@ def parts(listed: Sequence[Voice], queries: Sequence[Query]) -> Iterator[tuple[s
 
 def of(scores: Scores, flags: Flags) -> Scores:
     """Return the scores of some queries."""
-    fields = (
-        scores.groups,
-        scores.average_precision,
-        scores.hit_at_1,
-        scores.recall_at_10,
-        scores.chance,
-        scores.missing,
-    )
-    return Scores(*(field[flags] for field in fields))
+    return Scores(*(getattr(scores, field.name)[flags] for field in fields(Scores)))
+
+
+def together(draws: Sequence[Scores]) -> Scores:
+    """Return the scores of all draws' queries in one."""
+    return Scores(*(np.concatenate([getattr(draw, field.name) for draw in draws]) for field in fields(Scores)))
+
+
+def report_draw(scores: dict[str, Scores], at: str) -> dict[str, dict[str, object]]:
+    """Report what each kind scored, and by how much the separated vocals are better than any other."""
+    answer = {f"{at}/{kind}": report(each) for kind, each in scores.items()}
+    return answer | {f"{at}/vocals − {rival}": difference(scores["vocals"], scores[rival]) for rival in KINDS[1:]}
 
 
 def main() -> None:
@@ -218,30 +223,40 @@ def main() -> None:
     parser.add_argument("--model", default="mir-4s", help="separator")
     parser.add_argument("--fold", type=Path, action="append", help="run folder that left a part of the previews out")
     parser.add_argument("--each", type=int, default=8, help="clips of each makam singer")
+    parser.add_argument("--draws", type=int, default=5, help="how often clips and instrumentals are drawn")
     parser.add_argument("--part", type=int, default=1, help="take each N-th singer only, for a quick look")
     parser.add_argument("--cache", type=Path, default=Path("runs/retrieval"), help="where descriptors are kept")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     tracks = find_tracks(arguments.data / "musdb18-7s")
-    listed = voices(arguments.data, tracks, arguments.each)
-    some_singers = sorted({voice.singer for voice in listed})[:: arguments.part]
-    listed = [voice for voice in listed if voice.singer in some_singers]
-    recordings = [Recording(i, voice.song, (voice.singer,), voice.song, CLIP_S) for i, voice in enumerate(listed)]
-    queries = make_queries(recordings)
     separators = Separators(arguments.model, arguments.fold or (), tracks)
-    described = measure(listed, separators, arguments.cache)
     previews = {kind: describe(tracks, source, separators, arguments.cache) for kind, source in HEARD.items()}
-    scores = {
-        kind: rank_tracks(rows, queries, fits(rows, listed, previews.get(kind))) for kind, rows in described.items()
-    }
+    draws: list[dict[str, Scores]] = []
+    flags: dict[str, list[Flags]] = {}
+    for draw in range(arguments.draws):
+        listed = voices(arguments.data, tracks, arguments.each, draw)
+        some_singers = sorted({voice.singer for voice in listed})[:: arguments.part]
+        listed = [voice for voice in listed if voice.singer in some_singers]
+        recordings = [Recording(i, voice.song, (voice.singer,), voice.song, CLIP_S) for i, voice in enumerate(listed)]
+        queries = make_queries(recordings)
+        described = measure(listed, separators, arguments.cache)
+        draws.append(
+            {
+                kind: rank_tracks(rows, queries, fits(rows, listed, previews.get(kind)))
+                for kind, rows in described.items()
+            }
+        )
+        for part, those in parts(listed, queries):
+            flags.setdefault(part, []).append(those)
+    scores = {kind: together([draw[kind] for draw in draws]) for kind in KINDS}
     answer: dict[str, dict[str, object]] = {}
-    for part, flags in parts(listed, queries):
-        if not flags.any():
-            continue
-        some = {kind: of(each, flags) for kind, each in scores.items()}
-        answer |= {f"{part}/{kind}": report(each) for kind, each in some.items()}
-        for rival in KINDS[1:]:
-            answer[f"{part}/vocals − {rival}"] = difference(some["vocals"], some[rival])
+    for part, of_draws in flags.items():
+        those = np.concatenate(of_draws)
+        if those.any():
+            answer |= report_draw({kind: of(each, those) for kind, each in scores.items()}, part)
+    if len(draws) > 1:
+        for number, one in enumerate(draws):
+            answer |= report_draw(one, f"draw {number}")
     show(answer)
     text = json.dumps(answer, ensure_ascii=False)
     print(text)
