@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separation.errors import PrecisionUnsupported
+from separation.loading import quick_start
 
 PRECISIONS = ("float32", "bfloat16")
 """Arithmetic of the networks; everything else is float32 always."""
@@ -31,7 +32,7 @@ def load_keras(n_calls: int = 1) -> ModuleType:
         not change it.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _native_stderr_closed("keras" not in sys.modules):
+    with _native_stderr_closed("keras" not in sys.modules), quick_start():
         if os.environ["KERAS_BACKEND"] == "tensorflow":
             load_tensorflow(n_calls)
         import keras
@@ -115,12 +116,17 @@ def with_precision(precision: str) -> Iterator[None]:
 
 def check_precision(precision: str) -> None:
     """Raise `PrecisionUnsupported` where this machine cannot compute in `precision`."""
-    if precision not in PRECISIONS:
-        raise PrecisionUnsupported(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    check_precision_known(precision)
     if precision == "bfloat16" and not (_BFLOAT16_FLAGS & processor_flags()) and not _has_gpu():
         raise PrecisionUnsupported(
             f"this processor has no bfloat16 arithmetic (one of {', '.join(sorted(_BFLOAT16_FLAGS))}): use float32"
         )
+
+
+def check_precision_known(precision: str) -> None:
+    """Raise `PrecisionUnsupported` where there is no such precision, on any machine."""
+    if precision not in PRECISIONS:
+        raise PrecisionUnsupported(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
 
 
 def processor_flags() -> frozenset[str]:

@@ -1,21 +1,15 @@
 """BSS Eval of track after track, in spawned processes while the main one separates, or here.
 
 Linear algebra runs on one thread wherever it runs, so a figure does not depend on how many processes there are. The
-standard pool is no choice: one dead process breaks `ProcessPoolExecutor` for good without saying whose track it was,
-and its workers outlive a main process that is killed. Here every process has a pipe of its own: it ends when the main
-one does, and its death is one track's failure.
+death of a process is one track's failure.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from functools import partial
+from multiprocessing.connection import Connection
 from types import TracebackType
 
 import numpy as np
@@ -23,7 +17,7 @@ from numpy.typing import NDArray
 
 from separation.bss_eval import bss_eval
 from separation.errors import SeparationError
-from separation.processes import ctrl_c_ignored, death
+from separation.processes import Crew, Death, guard_missing, serving
 from separation.samples import Samples
 from separation.scores import METRICS, Failure, TrackScore
 
@@ -32,8 +26,6 @@ FAILURES = (SeparationError, OSError, MemoryError, np.linalg.LinAlgError)
 
 DITHER_DB = -80.0
 """Level of the noise that `Separated.dithered` adds, dB of full scale."""
-
-_READY = "ready"
 
 
 class ScorersUnavailable(SeparationError, RuntimeError):
@@ -83,6 +75,11 @@ class Separated:
             pair.append(noisy)
         return replace(self, references=pair[0], estimates=pair[1])
 
+    def without_signals(self) -> Separated:
+        """Return the same without its samples, as long as it was."""
+        nothing = np.empty((0, 0, self.references.shape[-1]), np.float32)
+        return replace(self, references=nothing, estimates=nothing)
+
     def scored(self, scores: NDArray[np.float64]) -> TrackScore:
         """Name the numbers: `scores` is `(n_metrics, n_stems, n_frames)`."""
         frames = {
@@ -120,18 +117,16 @@ class Scorers:
 
     def __init__(self, n: int) -> None:
         self._n = n
-        self._workers: list[_Worker] = []
+        self._crew: Crew[Separated, NDArray[np.float64] | str] = Crew(n, _serve, name="mir-score")
 
     def __enter__(self) -> Scorers:
-        self._keep_one_idle()
+        self._have_one_idle()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker.end()
-        self._workers.clear()
+        self._crew.__exit__(kind, error, trace)
 
     def score(self, tracks: Iterable[Separated | Failure]) -> Iterator[TrackScore | Failure]:
         """Score tracks as they come, and yield results as they are ready; a failure passes through.
@@ -147,102 +142,42 @@ class Scorers:
             elif self._n < 2:
                 yield _outcome(track)
             else:
-                while self._idle is None:
+                while not self._crew.free:
                     yield from self._results()
-                self._idle.give(track)
+                self._crew.give(track.without_signals(), partial(_send, track))
                 del track  # its signals are the process's now
-                self._keep_one_idle()
+                self._have_one_idle()
                 yield from self._results(wait_s=0.0)
-        while any(worker.track is not None for worker in self._workers):
+        while self._crew.busy:
             yield from self._results()
 
-    @property
-    def _idle(self) -> _Worker | None:
-        return next((worker for worker in self._workers if worker.track is None), None)
-
-    def _keep_one_idle(self) -> None:
-        """Start the next process before it is needed: starting takes a second, in which there is other work."""
-        if self._idle is None and len(self._workers) < self._n and self._n > 1:
-            self._workers.append(_Worker())
+    def _have_one_idle(self) -> None:
+        if self._n > 1:
+            self._crew.have_idle(1)
 
     def _results(self, wait_s: float | None = None) -> Iterator[TrackScore | Failure]:
         """Yield what is finished; without `wait_s`, once something is."""
-        busy = {worker.connection: worker for worker in self._workers if worker.track is not None}
-        for connection in wait(list(busy), wait_s):
-            worker = busy[connection]  # type: ignore[index]
-            result = worker.receive()
-            if result is None:
-                continue
-            if not worker.alive:
-                worker.end()
-                self._workers.remove(worker)
-                self._keep_one_idle()
-            yield result
+        for track, answer in self._crew.answers(wait_s):
+            if isinstance(answer, Death):
+                if not answer.begun:
+                    raise ScorersUnavailable(guard_missing("the scoring processes", "evaluates", answer.how))
+                yield Failure(track.track, f"the process that scored this track died ({answer.how})")
+            elif isinstance(answer, str):
+                yield Failure(track.track, answer)
+            else:
+                yield track.scored(answer)
 
 
-class _Worker:
-    """One process and the track that it has."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.track: Separated | None = None
-        self.alive = True
-        self._ready = False
-        self._process = context.Process(target=_serve, args=(theirs,), name="mir-score", daemon=True)
-        with ctrl_c_ignored():
-            self._process.start()
-        theirs.close()
-
-    def give(self, track: Separated) -> None:
-        nothing = np.empty((0, 0, track.references.shape[-1]), np.float32)
-        self.track = replace(track, references=nothing, estimates=nothing)
-        with suppress(OSError):  # where it has died, `receive` finds the end of its pipe and says so
-            self.connection.send((track.references.shape, track.sr))
-            for signals in (track.references, track.estimates):
-                for y in signals.reshape(-1, signals.shape[-1]):
-                    self.connection.send_bytes(np.ascontiguousarray(y).data)
-
-    def receive(self) -> TrackScore | Failure | None:
-        """Return what became of the track; None where the process only says that it is there."""
-        message: str | NDArray[np.float64] | None = None
-        with suppress(EOFError, OSError):
-            message = self.connection.recv()
-        if message is None:
-            return self._died()
-        if isinstance(message, str) and message == _READY:
-            self._ready = True
-            return None
-        track, self.track = self.track, None
-        if track is None:
-            return None
-        return Failure(track.track, message) if isinstance(message, str) else track.scored(message)
-
-    def end(self) -> None:
-        self.connection.close()
-        self._process.terminate()
-        self._process.join()
-        self._process.close()
-
-    def _died(self) -> Failure:
-        self._process.join()
-        how = death(self._process.exitcode)
-        if not self._ready:
-            raise ScorersUnavailable(
-                f"the scoring processes do not start ({how}). A script that evaluates needs the line "
-                """`if __name__ == "__main__":` before its first call, because they import the script"""
-            )
-        track, self.track, self.alive = self.track, None, False
-        return Failure(track.track if track else "", f"the process that scored this track died ({how})")
+def _send(track: Separated, connection: Connection) -> None:
+    connection.send((track.references.shape, track.sr))
+    for signals in (track.references, track.estimates):
+        for y in signals.reshape(-1, signals.shape[-1]):
+            connection.send_bytes(np.ascontiguousarray(y).data)
 
 
 def _serve(connection: Connection) -> None:
     """Score what comes until the main process is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)  # whatever a library prints: standard output belongs to the main process's data
-    sys.stdout = sys.stderr
-    try:
-        connection.send(_READY)
+    with serving(connection):
         while True:
             shape, sr = connection.recv()
             signals = np.empty((2, *shape), np.float32)
@@ -252,8 +187,6 @@ def _serve(connection: Connection) -> None:
                 connection.send(_measure(signals[0], signals[1], sr))
             except FAILURES as error:
                 connection.send(reason(error))
-    except (EOFError, OSError):
-        return
 
 
 def reason(error: BaseException) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -96,6 +98,8 @@ COMMAND_MODULES = (
 
 def main() -> None:
     """Run the command line; every error of ours becomes one line and an exit code."""
+    os.environ.setdefault("MIR_KERAS_EXTRAS", "0")  # a command's Keras needs no notebook and no tables; 1.5 s sooner
+    atexit.register(gc.freeze)  # nothing needs to be collected at the end; with TensorFlow that took a second
     register_commands()
     try:
         app()

@@ -3,51 +3,37 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from features import EXTRACTORS
 from mir.analysis import MIXTURE, Describe
-from mir.catalog.commit import commit_failure, commit_file, commit_track
 from mir.catalog.queries import done as done_spaces
-from mir.catalog.records import FileStat, SpaceResult, TrackRecord
-from mir.errors import MirError, NotInCatalog
+from mir.ingest.commits import Commits, Track
+from mir.ingest.listening import Sound
 from mir.ingest.plan import Job, Plan, Wanted
-from mir.ingest.report import Event, EventState, IngestReport, Listener
+from mir.ingest.report import IngestReport, Listener
 from mir.ingest.scratch import scratch_folder, write_signals
 from mir.ingest.separators import SeparatorLike, SeparatorSource
-from mir.ingest.source import Broken, Known, Ready, Source, ahead
-from mir.ingest.workers import Outcome, Task, Workers
-from mir.ingest.writing import written
-from mir.scan import Failure
+from mir.ingest.source import Broken, Known, Ready, Source, ahead, reason
+from mir.ingest.workers import Task, Workers
+from mir.ingest.writing import Writer
 
 if TYPE_CHECKING:
     from mir.catalog import Catalog
-    from mir.transforms import Transform
 
 logger = logging.getLogger("mir.ingest")
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A track that a worker has; the samples of `ready` are gone already."""
-
-    ready: Ready
-    folder: Path
-    began: float
-
-
 @dataclass(slots=True)
 class Pipeline:
-    """Works off a plan.
+    """Works off a plan: separates here, has measured in processes, and committed in a thread.
 
     Parameters
     ----------
@@ -73,22 +59,30 @@ class Pipeline:
     report: IngestReport
     listener: Listener | None
     started: float
+    writer: Writer = field(default_factory=Writer)
+    commits: Commits = field(init=False)
     separator: SeparatorLike | None = None
     tracks: dict[int, Track] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    lost: list[Job] = field(default_factory=list)
-    finished: int = 0
-    transforms: dict[str, Transform] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the books that the writer keeps: they are its thread's alone, but when it has nothing to do."""
+        total = len(self.plan.jobs)
+        self.commits = Commits(self.catalog, self.report, self.listener, total, self.started, self.writer.stopped)
 
     def run(self, n_workers: int) -> None:
         """Do all jobs; a track that another file's change made the catalog drop meanwhile is done anew."""
         numbers = count()
         # longest first, so that no worker is left alone with a long track at the end
         jobs: Sequence[Job] = sorted(self.plan.jobs, key=lambda job: -job.file.size)
-        with scratch_folder() as scratch, Workers(n_workers, self.describe) as crew:
+        with (
+            scratch_folder() as scratch,
+            self.writer,
+            Workers(min(n_workers, len(jobs)), self.describe) as crew,
+        ):
             while jobs:
                 self.round(jobs, numbers, scratch, crew)
-                jobs, self.lost = self.lost, []
+                self.writer.drain()
+                jobs, self.commits.lost = self.commits.lost, []
                 if jobs:
                     self.plan.done = done_spaces(self.catalog)
 
@@ -99,45 +93,48 @@ class Pipeline:
             for item in items:
                 began = time.monotonic()
                 if isinstance(item, Broken):
-                    self.fail(item.job.file, item.error, began)
+                    self.writer.do(partial(self.commits.fail, item.job.file, item.error, began))
                 elif not isinstance(item, Known):
                     self.analyse(item, scratch / str(next(numbers)), crew, began)
                 elif item.in_this_run:
                     twins.append(item)
                 else:
-                    self.retag(item, began)
+                    self.writer.do(partial(self.commits.known, item, began))
                 del item
-                self.take(crew.results())
+                self.take(crew)
         while crew.busy:
-            self.take(crew.results(wait_s=None))
+            self.take(crew, wait_s=None)
         for twin in twins:
-            if twin.audio_hash in self.failed:
-                self.fail(twin.job.file, self.failed[twin.audio_hash], time.monotonic())
-            else:
-                self.retag(twin, time.monotonic())
+            self.writer.do(partial(self.commits.known, twin, time.monotonic()))
 
     def analyse(self, ready: Ready, folder: Path, crew: Workers, began: float) -> None:
         """Separate, and hand the stems to a worker, waiting for a free one."""
+        file = ready.job.file
         crew.prepare()
-        self.tell(ready.job.file, "started", 0.0, 0.0, None)
-        signals = {MIXTURE: ready.sound.y}
-        if self.separation_needed(ready):
-            separator = self.loaded()
+        self.writer.do(partial(self.commits.begin, file))
+        separator = self.loaded() if self.separation_needed(ready) else None
+        try:
+            sound = ready.sound.result()
+        except Exception as error:  # noqa: BLE001 - the edge of a batch: one file's decoder bug stops no other file
+            self.writer.do(partial(self.commits.fail, file, reason(file.path, error), began))
+            return
+        signals = {MIXTURE: sound.y}
+        if separator is not None:
             try:
-                signals |= separator.separate(ready.sound.y, ready.sound.sr)
+                signals |= separator.separate(sound.y, sound.sr)
             except Exception as error:
-                logger.debug("%s", ready.job.file.path, exc_info=True)
-                reason = f"separation failed: {type(error).__name__}: {error}"
-                self.fail(ready.job.file, reason, began, ready.audio_hash)
+                logger.debug("%s", file.path, exc_info=True)
+                why = f"separation failed: {type(error).__name__}: {error}"
+                self.writer.do(partial(self.commits.fail, file, why, began, ready.audio_hash))
                 return
         write_signals(folder, signals)
-        keep = self.stems_folder(ready)
         while not crew.free:
-            self.take(crew.results(wait_s=None))
+            self.take(crew, wait_s=None)
         number = int(folder.name)
-        silent = replace(ready.sound, y=ready.sound.y[:, :0].copy())
-        self.tracks[number] = Track(replace(ready, sound=silent), folder, began)
-        crew.give(Task(number, folder, ready.sound.sr, self.wanted.source_id, ready.spaces, keep))
+        silent = replace(sound, y=sound.y[:, :0].copy())
+        self.tracks[number] = Track(ready.job, ready.audio_hash, ready.tags, silent, folder, began)
+        keep = self.stems_folder(ready, sound)
+        crew.give(Task(number, folder, sound.sr, self.wanted.source_id, ready.spaces, keep))
 
     def separation_needed(self, ready: Ready) -> bool:
         """Tell whether a wanted space reads a stem, or the stems themselves are wanted.
@@ -153,102 +150,19 @@ class Pipeline:
             self.separator = self.source.load()
         return self.separator
 
-    def stems_folder(self, ready: Ready) -> Path | None:
+    def stems_folder(self, ready: Ready, sound: Sound) -> Path | None:
         """Folder in which a track's stems are kept, None where they are not."""
         if self.plan.kept is None:
             return None
-        if ready.sound.excerpt:
+        if sound.excerpt:
             logger.warning("%s is too long to keep its stems; `mir separate` writes them", ready.job.file.path)
             return None
         return stems_root(self.catalog.path) / ready.audio_hash
 
-    def take(self, outcomes: Iterable[Outcome]) -> None:
-        """Commit what workers have finished."""
-        for outcome in outcomes:
-            track = self.tracks.pop(outcome.number)
-            shutil.rmtree(track.folder, ignore_errors=True)
-            if outcome.error is not None:
-                self.fail(track.ready.job.file, outcome.error, track.began, track.ready.audio_hash)
-            else:
-                self.commit(track, outcome)
-
-    def commit(self, track: Track, outcome: Outcome) -> None:
-        """Write one track; it failed where nothing of it could be measured."""
-        ready, file = track.ready, track.ready.job.file
-        results = tuple(self.embedded(result) for result in outcome.results)
-        record = TrackRecord(
-            audio_hash=ready.audio_hash,
-            file=file,
-            tags=ready.tags,
-            duration_s=ready.sound.duration_s,
-            sample_rate_hz=ready.sound.sample_rate_hz,
-            n_channels=ready.sound.n_channels,
-            codec=ready.sound.codec,
-            stems=outcome.stems,
-            results=results,
-        )
-        try:
-            written(self.catalog.path, lambda: commit_track(self.catalog, record))
-        except ValueError as error:
-            if isinstance(error, MirError):
-                raise
-            self.fail(file, f"its results cannot be stored: {error}", track.began, ready.audio_hash)
-            return
-        self.report.audio_s += ready.sound.duration_s
-        reasons = [result.reason or "nothing could be measured" for result in results if result.state == "failed"]
-        if results and len(reasons) == len(results):
-            self.failed[ready.audio_hash] = reasons[0]
-            self.say(file, "failed", track.began, ready.sound.duration_s, reasons[0])
-        else:
-            self.report.ingested += 1
-            self.say(file, "ok", track.began, ready.sound.duration_s)
-
-    def embedded(self, result: SpaceResult) -> SpaceResult:
-        """Add the vector that the catalog's transform makes of a descriptor."""
-        if result.state != "ok" or result.descriptor is None:
-            return result
-        if result.space not in self.transforms:
-            from mir.spaces import current_transform
-
-            self.transforms[result.space] = current_transform(self.catalog, result.space)
-        transform = self.transforms[result.space]
-        vector = np.asarray(transform.apply(result.descriptor[None, :])[0], dtype=np.float32)
-        return replace(result, vector=vector, transform_id=transform.transform_id)
-
-    def retag(self, item: Known, began: float) -> None:
-        """Known audio: take its path and tags."""
-        file, audio_hash, tags = item.job.file, item.audio_hash, item.tags
-        try:
-            written(self.catalog.path, lambda: commit_file(self.catalog, file, audio_hash, tags))
-        except NotInCatalog:  # its last other file got new content a moment ago (files that changed names in a ring)
-            self.lost.append(replace(item.job, audio_hash=audio_hash))
-            return
-        self.report.retagged += 1
-        self.say(file, "retagged", began)
-
-    def fail(self, file: FileStat, reason: str, began: float, audio_hash: str | None = None) -> None:
-        """Keep a file's failure in the catalog."""
-        if audio_hash is not None:
-            self.failed[audio_hash] = reason
-        written(self.catalog.path, lambda: commit_failure(self.catalog, file, reason))
-        self.say(file, "failed", began, error=reason)
-
-    def say(
-        self, file: FileStat, state: EventState, began: float, audio_s: float = 0.0, error: str | None = None
-    ) -> None:
-        """Count a finished file and tell the listener."""
-        self.finished += 1
-        if error is not None:
-            self.report.failed.append(Failure(file.path, error))
-            logger.info("%s: %s", file.path, error)
-        self.tell(file, state, time.monotonic() - began, audio_s, error)
-
-    def tell(self, file: FileStat, state: EventState, seconds: float, audio_s: float, error: str | None) -> None:
-        """Tell the listener, if there is one."""
-        if self.listener is not None:
-            speed = self.report.audio_s / max(time.monotonic() - self.started, 1e-9)
-            total = len(self.plan.jobs)
-            self.listener(Event(file.path, state, seconds, audio_s, error, self.finished, total, speed))
+    def take(self, crew: Workers, wait_s: float | None = 0.0) -> None:
+        """Have committed what workers have finished."""
+        for outcome in crew.results(wait_s=wait_s):
+            self.writer.do(partial(self.commits.measured, self.tracks.pop(outcome.number), outcome))
 
 
 def _reads_stems(space: str) -> bool:

@@ -62,7 +62,8 @@ def ingest(
     workers
         Feature processes; None: the setting ``workers`` (see `mir.config`).
     on_progress
-        Called after each file, in the calling thread.
+        Called before and after each file, in order and one call at a time, in the thread that commits. What it raises
+        ends the run.
     retry_failed
         Try again what failed and has not changed.
     prune

@@ -68,21 +68,32 @@ class SeparatorSource:
         }
 
 
-def model_source(model: str) -> SeparatorSource:
+def model_source(model: str, precision: str | None = None) -> SeparatorSource:
     """Return the source that a model's name or path stands for.
+
+    Parameters
+    ----------
+    model
+        Separation model, by name or path.
+    precision
+        Arithmetic of its network; None: the setting ``precision`` (see `mir.config`).
 
     Raises
     ------
-    separation.errors.ModelUnknown, separation.errors.WeightsMissing
+    separation.errors.ModelUnknown, separation.errors.WeightsMissing, separation.errors.PrecisionUnsupported
         As `separation.models.source_id`.
     """
+    from mir.config import setting
     from separation.models import source_id, spec
 
     found = spec(model)
+    chosen = str(setting("precision", precision).value)
 
     def load() -> SeparatorLike:
         from separation.separator import Separator
 
-        return Separator(model)
+        return Separator(model, precision=chosen)
 
-    return SeparatorSource(source_id=source_id(model), load=load, stems=found.stems, roles=found.roles)
+    return SeparatorSource(
+        source_id=source_id(model, precision=chosen), load=load, stems=found.stems, roles=found.roles
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,13 @@ logger = logging.getLogger("mir.ingest")
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A decoded file that lacks something: the spaces it lacks, and what it sounds like."""
+    """A file that lacks something: the spaces it lacks, and what it sounds like, which is being decoded."""
 
     job: Job
     audio_hash: str
     tags: Tags
     spaces: tuple[str, ...]
-    sound: Sound
+    sound: Future[Sound]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class Source:
         spaces = self._wanted.missing(self._plan.done.get(audio_hash, {}))
         return audio_hash, spaces, self._plan.kept is not None and audio_hash not in self._plan.kept
 
-    def prepare(self, job: Job) -> Item:
-        """Hash, read tags and decode; never raises for what is wrong with the file."""
+    def prepare(self, job: Job, decode: Callable[[Path], Future[Sound]]) -> Item:
+        """Hash, read tags and have it decoded; never raises for what is wrong with the file."""
         path = Path(job.file.path)
         try:
             audio_hash, spaces, keep = self.missing(job)
@@ -87,24 +87,39 @@ class Source:
             if audio_hash in self._claimed or not (spaces or keep):
                 return Known(job, audio_hash, tags, in_this_run=audio_hash in self._claimed)
             self._claimed.add(audio_hash)
-            return Ready(job, audio_hash, tags, spaces, listen(path))
-        except SeparationError as error:
-            return Broken(job, str(error))
-        except Exception as error:  # the edge of a batch: one file's decoder bug stops no other file
-            logger.debug("%s", path, exc_info=True)
-            return Broken(job, f"{type(error).__name__}: {error}")
+            return Ready(job, audio_hash, tags, spaces, decode(path))
+        except Exception as error:  # noqa: BLE001 - the edge of a batch: one file's trouble stops no other file
+            return Broken(job, reason(path, error))
 
 
-def ahead(jobs: Sequence[Job], prepare: Callable[[Job], Item]) -> Generator[Item]:
-    """Prepare the jobs in order in a thread, one ahead of the consumer."""
+def reason(path: str | Path, error: Exception) -> str:
+    """Why a file makes no sound, in words; a decoder's bug is logged for who looks for it."""
+    if isinstance(error, SeparationError):
+        return str(error)
+    logger.debug("%s", path, exc_info=error)
+    return f"{type(error).__name__}: {error}"
+
+
+Prepare = Callable[[Job, Callable[[Path], Future[Sound]]], Item]
+
+
+def ahead(jobs: Sequence[Job], prepare: Prepare) -> Generator[Item]:
+    """Prepare and decode the jobs in order in a thread, one ahead of the consumer.
+
+    What is to be done with a file is known before it is decoded: the separator can be loaded meanwhile.
+    """
     pool = ThreadPoolExecutor(1, thread_name_prefix="mir-decode")
+
+    def decode(path: Path) -> Future[Sound]:
+        return pool.submit(listen, path)
+
     try:
-        coming = pool.submit(prepare, jobs[0]) if jobs else None
+        coming = pool.submit(prepare, jobs[0], decode) if jobs else None
         for following in [*jobs[1:], None]:
             if coming is None:
                 return
             item = coming.result()
-            coming = None if following is None else pool.submit(prepare, following)
+            coming = None if following is None else pool.submit(prepare, following, decode)
             yield item
             del item
     finally:

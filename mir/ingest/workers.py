@@ -1,21 +1,11 @@
-"""Feature workers: spawned processes that measure stems, replaced when they crash.
-
-The standard pools are no choice here: one dead process breaks `ProcessPoolExecutor` for good, and when the
-main process is killed their workers wait for ever, since each holds the queue's other end. Here every worker
-has a pipe of its own: it ends when the main process does, and a worker's death is one track's failure.
-"""
+"""Feature workers: spawned processes that measure stems; the death of one is one track's failure."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
@@ -26,7 +16,7 @@ from mir.analysis import Describe
 from mir.catalog.records import SpaceResult, StemRow
 from mir.errors import MirError
 from mir.ingest.scratch import read_signals
-from separation.processes import ctrl_c_ignored, death
+from separation.processes import Crew, Death, guard_missing, serving
 
 Samples = NDArray[np.float32]
 
@@ -40,7 +30,8 @@ _POOLS = (
 ONE_THREAD = dict.fromkeys(_POOLS, "1")
 """A worker is one of several: its libraries' own thread pools would only fight over the cores."""
 
-_READY = "ready"
+LIBRARIES = ("scipy.fft", "scipy.ndimage", "scipy.signal", "soxr")
+"""What extractors load when they first need it."""
 
 
 class WorkersUnavailable(MirError, RuntimeError):
@@ -69,29 +60,8 @@ class Outcome:
     error: str | None = None
 
 
-class _Worker:
-    def __init__(self, describe: Describe) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.task: Task | None = None
-        self.ready = False
-        self.process = context.Process(target=_serve, args=(theirs, describe), name="mir-features", daemon=True)
-        with _environment(ONE_THREAD), ctrl_c_ignored():
-            self.process.start()
-        theirs.close()
-
-    def end(self) -> None:
-        self.connection.close()
-        self.process.terminate()
-        self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        self.process.close()
-
-
 class Workers:
-    """At most `n` processes, each started when it is first needed.
+    """At most `n` processes that measure, each started when it is needed or soon will be.
 
     Parameters
     ----------
@@ -102,9 +72,7 @@ class Workers:
     """
 
     def __init__(self, n: int, describe: Describe) -> None:
-        self._n = max(1, n)
-        self._describe = describe
-        self._workers: list[_Worker] = []
+        self._crew: Crew[Task, Outcome] = Crew(n, _serve, describe, name="mir-features", environment=ONE_THREAD)
 
     def __enter__(self) -> Workers:
         return self
@@ -112,24 +80,22 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker.end()
-        self._workers.clear()
+        self._crew.__exit__(kind, error, trace)
 
     @property
     def busy(self) -> int:
         """Tasks that are being worked on."""
-        return sum(worker.task is not None for worker in self._workers)
+        return self._crew.busy
 
     @property
     def free(self) -> bool:
         """Whether a task given now would be begun at once."""
-        return self.busy < self._n
+        return self.busy < self._crew.n
 
     def prepare(self) -> None:
-        """Start one worker now, so that its start overlaps what the main process loads meanwhile."""
-        if not self._workers:
-            self._workers.append(_Worker(self._describe))
+        """Start a worker for the first track and one for the next, while the main process loads its separator."""
+        if not self.busy:
+            self._crew.have_idle(2)
 
     def give(self, task: Task) -> None:
         """Hand a task to a free worker.
@@ -139,15 +105,7 @@ class Workers:
         RuntimeError
             Where none is free.
         """
-        if not self.free:
-            raise RuntimeError(f"all {self._n} workers are busy; take results first")
-        worker = next((one for one in self._workers if one.task is None), None)
-        if worker is None:
-            worker = _Worker(self._describe)
-            self._workers.append(worker)
-        worker.task = task
-        with suppress(OSError):  # where it died idle, `results` finds the end of its pipe and says so
-            worker.connection.send(task)
+        self._crew.give(task, lambda connection: connection.send(task))
 
     def results(self, *, wait_s: float | None = 0.0) -> list[Outcome]:
         """Return what has been finished; with `wait_s` None, wait until something is (where anything is under way).
@@ -157,54 +115,32 @@ class Workers:
         WorkersUnavailable
             Where a worker ended before it was ready.
         """
-        outcomes: list[Outcome] = []
-        while self.busy and not outcomes:
-            by_connection = {worker.connection: worker for worker in self._workers if worker.task is not None}
-            messages = wait(list(by_connection), wait_s)
-            if not messages:
-                break
-            for connection in messages:
-                outcome = self._receive(by_connection[connection])  # type: ignore[index]
-                if outcome is not None:
-                    outcomes.append(outcome)
-        return outcomes
+        return [_outcome(task, answer) for task, answer in self._crew.answers(wait_s)]
 
-    def _receive(self, worker: _Worker) -> Outcome | None:
-        task = worker.task
-        try:
-            message = worker.connection.recv()
-        except (EOFError, OSError):
-            worker.process.join(5)
-            code = worker.process.exitcode
-            self._workers.remove(worker)
-            worker.end()
-            if not worker.ready:
-                raise WorkersUnavailable(
-                    f"the feature workers do not start ({death(code)}). A script that ingests needs the line "
-                    """`if __name__ == "__main__":` before its first call, because workers import the script"""
-                ) from None
-            if task is None:
-                return None
-            return Outcome(task.number, error=f"the feature worker died on this track: {death(code)}")
-        if message == _READY:
-            worker.ready = True
-            return None
-        worker.task = None
-        return message if isinstance(message, Outcome) else None
+
+def _outcome(task: Task, answer: Outcome | Death) -> Outcome:
+    if not isinstance(answer, Death):
+        return answer
+    if not answer.begun:
+        raise WorkersUnavailable(guard_missing("the feature workers", "ingests", answer.how))
+    return Outcome(task.number, error=f"the feature worker died on this track: {answer.how}")
 
 
 def _serve(connection: Connection, describe: Describe) -> None:
     """Work off tasks until the main process is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)  # whatever a library prints: standard output belongs to the main process's data
-    sys.stdout = sys.stderr
     warnings.simplefilter("ignore")
-    try:
-        connection.send(_READY)
+    with serving(connection):
+        _warm_up(connection)
         while True:
             connection.send(_work(connection.recv(), describe))
-    except (EOFError, OSError):
-        return
+
+
+def _warm_up(connection: Connection) -> None:
+    """Load what the first track would load, as long as there is none: the separator takes longer to load."""
+    for library in LIBRARIES:
+        if connection.poll():
+            return
+        import_module(library)
 
 
 def _work(task: Task, describe: Describe) -> Outcome:
@@ -225,18 +161,3 @@ def _keep(folder: Path, stem: str, y: Samples, sr: int) -> Path:
     path = folder / f"{stem}.flac"
     save(path, y, sr)
     return path
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for processes started in this block, and put back what was."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -20,7 +20,7 @@ from ingest_fakes import SR, calls, cheap_describe, fake_source, write_tone
 import mir
 from features import EXTRACTORS
 from mir.catalog.queries import done, known_files
-from mir.ingest import Event, IngestReport, ingest, listening, pipeline, workers, writing
+from mir.ingest import Event, IngestReport, commits, ingest, listening, pipeline, workers, writing
 from mir.ingest.pipeline import stems_root
 
 Run = Callable[..., IngestReport]
@@ -233,6 +233,7 @@ class _InProcess(workers.Workers):
 
     def __init__(self, n: int, describe: workers.Describe) -> None:
         super().__init__(n, describe)
+        self._here = describe
         self._waiting: list[workers.Outcome] = []
 
     @property
@@ -243,7 +244,7 @@ class _InProcess(workers.Workers):
         return
 
     def give(self, task: workers.Task) -> None:
-        self._waiting.append(workers._work(task, self._describe))
+        self._waiting.append(workers._work(task, self._here))
 
     def results(self, *, wait_s: float | None = 0.0) -> list[workers.Outcome]:
         outcomes, self._waiting = self._waiting, []
@@ -351,7 +352,7 @@ def test_ctrl_c_keeps_what_is_finished(place: Path, run: Run) -> None:
 def test_full_disk_is_said_and_what_was_committed_stays(place: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         write_tone(place / "lib" / f"{number}.wav", 300 + number)
-    real, committed = pipeline.commit_track, []
+    real, committed = commits.commit_track, []
 
     def full(catalog: object, record: object) -> int:
         if committed:
@@ -361,10 +362,10 @@ def test_full_disk_is_said_and_what_was_committed_stays(place: Path, run: Run, m
         committed.append(record)
         return real(catalog, record)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "commit_track", full)
+    monkeypatch.setattr(commits, "commit_track", full)
     with pytest.raises(writing.CatalogNotWritten, match=r"c\.duckdb cannot be written: no space left on its disk"):
         run()
-    monkeypatch.setattr(pipeline, "commit_track", real)
+    monkeypatch.setattr(commits, "commit_track", real)
     assert _counts(run()) == (2, 0, 1, 0)
 
 
@@ -380,7 +381,7 @@ def test_a_busy_catalog_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path:
         return "committed"
 
     assert writing.written(tmp_path, commit) == "committed"
-    monkeypatch.setattr(writing, "PATIENCE", 2)
+    monkeypatch.setattr(writing, "PATIENCE_S", 0.0)
     tries.clear()
     with pytest.raises(CatalogBusy):
         writing.written(tmp_path, commit)
@@ -402,14 +403,14 @@ def test_ctrl_c_inside_a_commit_is_ctrl_c(tmp_path: Path) -> None:
 def test_what_cannot_be_stored_fails_its_track_alone(place: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         write_tone(place / "lib" / f"{name}.wav", 300 + ord(name))
-    real = pipeline.commit_track
+    real = commits.commit_track
 
     def picky(catalog: object, record: object) -> int:
         if "a.wav" in record.file.path:  # type: ignore[attr-defined]
             raise ValueError("a descriptor of the wrong size")
         return real(catalog, record)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "commit_track", picky)
+    monkeypatch.setattr(commits, "commit_track", picky)
     report = run()
     assert _counts(report) == (1, 0, 0, 1)
     assert "wrong size" in report.failed[0].error

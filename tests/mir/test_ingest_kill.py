@@ -32,10 +32,16 @@ class Slow(BandSplitter):
         return stems
 
 if __name__ == "__main__":
-    library, catalog, log = map(Path, sys.argv[1:])
+    library, catalog, log, told = map(Path, sys.argv[1:])
     source = fake_source(log)
     object.__setattr__(source, "load", lambda: Slow(log))
-    report = ingest([library], catalog, separator=source, describe=cheap_describe, workers=1)
+
+    def tell(event):
+        if event.state == "ok":
+            with told.open("a") as file:
+                print("committed", file=file)
+
+    report = ingest([library], catalog, separator=source, describe=cheap_describe, workers=1, on_progress=tell)
     print(report.ingested, report.skipped, len(report.failed), flush=True)
 """
 
@@ -119,22 +125,24 @@ def test_killed_at_random_moments_ten_times(tmp_path: Path, monkeypatch: pytest.
     from separation.audio import load, packet_hash
 
     n_tracks, rng = 40, np.random.default_rng(2)
-    library, catalog, log, script = (tmp_path / name for name in ("lib", "c.duckdb", "log", "script.py"))
+    library, catalog, log, told, script = (tmp_path / name for name in ("lib", "c.duckdb", "log", "told", "script.py"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     script.write_text(INGEST.format(here=HERE))
     log.touch()
+    told.touch()
     heard = {}
     for number in range(n_tracks):
         path = write_tone(library / f"Band - {number:02}.wav", 300 + number, seconds=1.0)
         heard[packet_hash(path)] = checksum(load(path, sr=44_100)[0])
-    command = [sys.executable, str(script), str(library), str(catalog), str(log)]
+    command = [sys.executable, str(script), str(library), str(catalog), str(log), str(told)]
     after_kills: list[tuple[int, set[str]]] = []
     committed: set[str] = set()
-    for _ in range(10):
+    for kill in range(10):
+        watched = told if kill % 2 else log  # after some commits, or after some separations
+        wanted = len(calls(watched)) + int(rng.integers(1, 4))
         run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        wanted = len(calls(log)) + int(rng.integers(1, 4))
-        while run.poll() is None and len(calls(log)) < wanted:
+        while run.poll() is None and len(calls(watched)) < wanted:
             time.sleep(0.002)
         time.sleep(float(rng.uniform(0, 0.2)))  # into some part of separating, measuring or committing
         assert run.poll() is None, "the library is too small for ten kills"
