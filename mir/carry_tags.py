@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mir.tags import BROKEN, FIELDS, raw_tags
-from separation.encode import WriteFailed
+from separation.errors import WriteFailed
 
 if TYPE_CHECKING:
     from mutagen import FileType

@@ -45,6 +45,7 @@ class Setting:
 DECLARATIONS: tuple[Declaration, ...] = (
     Declaration("catalog", "MIR_CATALOG", "--catalog", Path, lambda: Path("mir.duckdb"), "the catalog file"),
     Declaration("model", "MIR_MODEL", "--model", str, lambda: "mir-4s", "separation model that ingest uses"),
+    Declaration("precision", "MIR_PRECISION", "--precision", str, lambda: "float32", "separate in float32 or bfloat16"),
     Declaration("workers", "MIR_WORKERS", "--workers", int, usable_cores, "processes that ingest or evaluate starts"),
     Declaration("threads", "MIR_THREADS", None, int, lambda: min(4, usable_cores()), "threads of one catalog query"),
     Declaration("memory_mb", "MIR_MEMORY_MB", None, int, lambda: 1024, "memory limit of the catalog's engine, in MB"),

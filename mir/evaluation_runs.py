@@ -17,12 +17,11 @@ from typing import Any
 from mir import __version__
 from mir.errors import BadRequest
 from separation.evaluation import Evaluation, Failure, Scorers, Separates, Track, TrackScore, results
+from separation.publishing import UNFINISHED, sweep, whole, write_text
 from separation.scores import METRICS, PROTOCOL
 
 OnTrack = Callable[[int, int, str, TrackScore | Failure], None]
 """Hears how many of how many are done, and whose score of a track is the latest."""
-
-_UNFINISHED = ".unfinished"
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +60,8 @@ class RunFolder:
 
     def __init__(self, path: Path, lead: Entrant, *, data: Path, split: str, dither: bool = False) -> None:
         self.path = path
+        for folder in (path, *path.glob("tracks"), *path.glob("baselines/*")):
+            sweep(folder)
         self._lead = lead.name
         identity = {
             "model": lead.name,
@@ -77,7 +78,7 @@ class RunFolder:
             if other:
                 what = "; ".join(f"{key} is {there.get(key)!r} there, {identity[key]!r} now" for key in other)
                 raise BadRequest(f"{path} holds another evaluation: {what}. Name another folder with -o")
-        elif path.is_file() or (path.is_dir() and any(each.suffix != _UNFINISHED for each in path.iterdir())):
+        elif path.is_file() or (path.is_dir() and any(each.suffix != UNFINISHED for each in path.iterdir())):
             raise BadRequest(f"{path} is there and holds no evaluation: -o names a new or empty folder, or FILE.json")
         else:
             write_json(path / "run.json", identity)
@@ -189,23 +190,14 @@ def write_parquet(path: Path, evaluations: Sequence[Evaluation]) -> None:
         for stem in score.stems
         for frame, values in enumerate(zip(*(score.frames[metric][stem] for metric in METRICS), strict=True))
     ]
-    _whole(path, lambda unfinished: parquet.write_table(pa.Table.from_pylist(rows, schema), unfinished))
+    with whole(path) as unfinished:
+        parquet.write_table(pa.Table.from_pylist(rows, schema), unfinished)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file, all of it or nothing; its folder is made where missing."""
-    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    _whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}{_UNFINISHED}")
-    try:
-        write(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

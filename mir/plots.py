@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mir.errors import BadRequest
+from separation.publishing import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,7 +181,7 @@ def figure(width_in: float = 7.0, height_in: float = 4.2) -> Figure:
 
 
 def save(fig: Figure, path: str | Path) -> Path:
-    """Write a figure under a temporary name, then rename: the file at `path` is always whole.
+    """Write a figure, all of it or nothing: the file at `path` is always whole.
 
     Parameters
     ----------
@@ -209,14 +209,6 @@ def save(fig: Figure, path: str | Path) -> Path:
     metadata: dict[str, Any] = {"Software": None} if suffix == ".png" else {"Date": None}
     if suffix == ".pdf":
         metadata = {"CreationDate": None}
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        with style():
-            fig.savefig(name, format=suffix[1:], metadata=metadata)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole(path) as unfinished, style():
+        fig.savefig(unfinished, format=suffix[1:], metadata=metadata)
     return path

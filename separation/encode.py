@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from separation.errors import AudioInvalid, SeparationError
+from separation.errors import AudioInvalid, WriteFailed
 from separation.publishing import unfinished_name
 from separation.samples import BLOCK_VALUES, MOST_CHANNELS, Samples, check_rate, check_samples
 from separation.writers import AvSink, Sink, SndfileSink, WavSink
@@ -35,10 +35,6 @@ _RATES = {
 }
 _BIT_RATES_A_CHANNEL = {"m4a": 128_000, "mp3": 128_000, "opus": 96_000, "ogg": 96_000}
 _VORBIS_BIT_RATES = (32_000, 40_000, 48_000, 56_000, 64_000, 80_000, 96_000, 112_000, 128_000, 160_000, 250_000)
-
-
-class WriteFailed(SeparationError, OSError):
-    """The system refused to write: the disk is full, the folder is not ours, a folder stands in the file's place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,15 @@ class PullBusy(SeparationError, BlockingIOError):
     """Another process is getting the same model."""
 
 
-class DiskFull(SeparationError, OSError):
-    """No room for what should be written."""
+class WriteFailed(SeparationError, OSError):
+    """The system refused to write: the disk is full, the folder is not ours, a folder stands in the file's place.
+
+    `errno` is the system's number for the reason, the message ours.
+    """
+
+    def __str__(self) -> str:
+        """Return the message alone; the system's number means nothing to a reader."""
+        return self.strerror or super().__str__()
 
 
 class PrecisionUnsupported(SeparationError, ValueError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from separation import native
+from separation.backend import check_precision_known
 from separation.checksum import sha256
 from separation.errors import ConfigInvalid, ModelUnknown, WeightsMissing
 from separation.native import ModelSpec
@@ -165,7 +166,15 @@ def source_id(name: str, weights: str | Path | None = None, precision: str = "fl
     """Return what tells one separator from another: name, first 16 digits of the weights' SHA-256, precision.
 
     Where the description gives stems roles, they follow: they decide what is heard as vocals.
+
+    Raises
+    ------
+    ModelUnknown, WeightsMissing
+        As `find`.
+    PrecisionUnsupported
+        Where there is no such precision; whether this machine has it, only computing tells.
     """
+    check_precision_known(precision)
     path = find(name, weights)
     found = spec(name, weights)
     digest = _combined(path) if path.is_dir() else sha256(path.with_suffix(".npz"))

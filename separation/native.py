@@ -15,7 +15,7 @@ from separation.bands import Bands
 from separation.checksum import sha256
 from separation.errors import ConfigInvalid, WeightsDamaged
 from separation.frontend import network_input
-from separation.publishing import write_text
+from separation.publishing import whole, write_text
 from separation.roles import check_roles, check_stems
 from separation.spectrogram import Spectrum, Stft
 from separation.spleeter.config import FAMILY, SpleeterSpec
@@ -218,10 +218,10 @@ def save_weights(model: keras.Model, spec: ModelSpec | SpleeterSpec, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {variable.path: _narrowed(np.asarray(variable)) for variable in model.weights}
     path = folder / f"{spec.name}.npz"
-    temporary = folder / f".{spec.name}.tmp.npz"
-    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-    description = {**spec.to_dict(), "sha256": sha256(temporary)}
-    temporary.replace(path)
+    with whole(path) as unfinished:
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        description = {**spec.to_dict(), "sha256": sha256(unfinished)}
     write_text(path.with_suffix(".json"), json.dumps(description, indent=1) + "\n")
     return path
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 UNFINISHED = ".unfinished"
-_NAME = re.compile(r"\.(\d+)-[\w]+\.unfinished")
+_NAME = re.compile(r"\.(\d+)-\w+\.unfinished(\.\w+)?")
+"""A suffix more has what an engine of its own keeps beside a file at work, as a catalog's log."""
 
 
 def unfinished_name(target: Path) -> Path:
@@ -21,10 +22,16 @@ def unfinished_name(target: Path) -> Path:
 
 @contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """Give the name to write under; what is there when the block ends takes the place of `target`, or nothing does."""
+    """Give the name to write under; what is there when the block ends takes the place of `target`, or nothing does.
+
+    It is on the disk before it takes the name: a machine that loses its power keeps the old file or the new one. The
+    name has no suffix to tell a format from, so that who writes there names the format.
+    """
     temporary = unfinished_name(target)
     try:
         yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -17,11 +17,11 @@ from separation.download import Progress, download
 from separation.errors import (
     ArchiveUnsafe,
     ChecksumWrong,
-    DiskFull,
     ModelUnknown,
     PullBusy,
     WeightsDamaged,
     WeightsMissing,
+    WriteFailed,
 )
 from separation.spleeter.config import published
 
@@ -119,7 +119,7 @@ def pull(
         Where `source` is a path without a file.
     PullBusy
         Where another process is getting this model.
-    DiskFull
+    WriteFailed
         Where there is no room.
     """
     expected = _expected(name, source, sha256)
@@ -266,7 +266,8 @@ def _room(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        raise DiskFull(
+        raise WriteFailed(
+            error.errno,
             f"no room in {folder} ({error.strerror}); what was downloaded is kept: free some space and run it again, "
-            "or set MIR_MODELS to a folder on another disk"
+            "or set MIR_MODELS to a folder on another disk",
         ) from error

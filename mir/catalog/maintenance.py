@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mir.catalog import engine, lock
 from mir.errors import BadRequest
+from separation.publishing import sweep, unfinished_name
 
 if TYPE_CHECKING:
     from mir.catalog.store import Catalog
@@ -46,7 +46,8 @@ def backup(catalog: Catalog, target: Path | None = None) -> Path:
     if not wanted.parent.is_dir():
         raise BadRequest(f"no folder {wanted.parent} for the backup; create it first")
     settle(catalog)
-    temporary = wanted.with_name(f".{wanted.name}.{uuid.uuid4().hex}.new")
+    sweep(wanted.parent)
+    temporary = unfinished_name(wanted)
     try:
         with lock.connection(catalog.path, "read", catalog.wait_s):
             shutil.copyfile(catalog.path, temporary)  # the end of this copy gives up the lock, and only then
@@ -62,7 +63,8 @@ def compact(catalog: Catalog) -> Compaction:
     """
     settle(catalog)
     path = catalog.path
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    sweep(path.parent)
+    temporary = unfinished_name(path)
     try:
         with lock.connection(path, "read", catalog.wait_s) as con:
             before = path.stat().st_size

@@ -14,6 +14,7 @@ from mir.catalog import answers, engine, lock
 from mir.catalog.answers import Rows as Rows
 from mir.catalog.schema import SCHEMA_VERSION
 from mir.errors import CatalogDamaged, CatalogMissing, CatalogTooNew, CatalogTooOld
+from separation.publishing import unfinished_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -313,7 +314,7 @@ def _make(path: Path) -> None:
     """Make an empty catalog under another name and put it in place whole; whoever comes first wins."""
     if not path.parent.is_dir():
         raise CatalogMissing(f"no folder {path.parent} to make the catalog {path.name} in; create it first")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    temporary = unfinished_name(path)
     try:
         fill(temporary)
         with suppress(FileExistsError):

@@ -21,6 +21,15 @@ CatalogOption = Annotated[
         "--catalog", help="Catalog file (default: $MIR_CATALOG, then mir.toml, then ./mir.duckdb).", show_default=False
     ),
 ]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="float32, or bfloat16 where the processor has it.",
+        show_default="float32",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
 KOption = Annotated[int, typer.Option("-k", min=1, help="How many answers.")]
 

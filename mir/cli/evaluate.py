@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mir.cli.console import JsonOption, print_json, print_table, progress, stderr
+from mir.cli.console import JsonOption, PrecisionOption, print_json, print_table, progress, stderr
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,10 +35,7 @@ def evaluate_command(
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="Folder with the weights.", show_default=False)
     ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option("--precision", metavar="NAME", help="float32 or bfloat16 (default: float32).", show_default=False),
-    ] = None,
+    precision: PrecisionOption = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,7 +93,7 @@ def evaluate_command(
     n_workers = int(setting("workers", workers).value)
     names = _baseline_names(data, baseline, every=baselines)
     with progress("evaluate", quiet="MIR_QUIET" in os.environ) as bar:
-        lead = None if alone else _model(chosen, weights, precision or "float32")
+        lead = None if alone else _model(chosen, weights, str(setting("precision", precision).value))
         entrants = [
             *([lead] if lead else []),
             *(_baseline(name, data, lead.stems if lead else None, bar) for name in names),

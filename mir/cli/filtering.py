@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial, wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
@@ -15,81 +18,71 @@ if TYPE_CHECKING:
 PANEL = "Which may answer"
 CHOOSE = "How they are chosen"
 
-GenreOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--genre",
-        help="Of this genre, labelled or predicted; repeat for any of several.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-MinProbabilityOption = Annotated[
-    float | None,
-    typer.Option(
-        "--min-probability",
-        metavar="0.6",
-        help="With --genre: predictions count from this probability on; labels always do.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-YearOption = Annotated[
-    str | None,
-    typer.Option(
-        "--year",
-        metavar="1990..1999",
-        help="Released then; 1990.., ..1999 and 1994 do too.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-TempoOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tempo",
-        metavar="120..140",
-        help="Beats a minute, as heard in the drums.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-ArtistOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--artist",
-        help="By this artist; repeat for any of several.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-ExcludeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--exclude",
-        "--without",
-        metavar="ARTIST",
-        help="Leave this artist out; repeat for several.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-KnownOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--known",
-        metavar="FILE",
-        help="Leave out the artists in this text file, one a line.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
+_filter = partial(typer.Option, rich_help_panel=PANEL, show_default=False)
+
+_FILTERS: Final[dict[str, Any]] = {
+    "genre": Annotated[
+        list[str] | None, _filter("--genre", help="Of this genre, labelled or predicted; repeat for any of several.")
+    ],
+    "min_probability": Annotated[
+        float | None,
+        _filter(
+            "--min-probability",
+            metavar="0.6",
+            help="With --genre: predictions count from this probability on; labels always do.",
+        ),
+    ],
+    "year": Annotated[
+        str | None, _filter("--year", metavar="1990..1999", help="Released then; 1990.., ..1999 and 1994 do too.")
+    ],
+    "tempo": Annotated[
+        str | None, _filter("--tempo", metavar="120..140", help="Beats a minute, as heard in the drums.")
+    ],
+    "artist": Annotated[list[str] | None, _filter("--artist", help="By this artist; repeat for any of several.")],
+    "exclude": Annotated[
+        list[str] | None,
+        _filter("--exclude", "--without", metavar="ARTIST", help="Leave this artist out; repeat for several."),
+    ],
+    "known": Annotated[
+        Path | None,
+        _filter("--known", metavar="FILE", help="Leave out the artists in this text file, one a line."),
+    ],
+}
+"""What `filters_of` takes, as it is typed."""
+
 DiversityOption = Annotated[
     float,
     typer.Option(
         "--diversity", help="0: the most similar; up to 1: ever more unlike each other.", rich_help_panel=CHOOSE
     ),
 ]
+
+
+def filtering(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its filters: it takes `filters`, and whoever calls it by the shell types the options of them.
+
+    They stand in its help where `filters` stands among its parameters, all of which are keywords.
+    """
+    # Filters are not imported before a command runs: that would load numpy for every --help.
+    types = get_type_hints(command, localns={"Filters": object}, include_extras=True)
+    parameters: list[Parameter] = []
+    for one in signature(command).parameters.values():
+        if one.name == "filters":
+            parameters += [
+                Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option)
+                for name, option in _FILTERS.items()
+            ]
+        else:
+            parameters.append(one.replace(annotation=types[one.name]))
+
+    @wraps(command)
+    def called(**given: Any) -> None:  # noqa: ANN401 - whatever the command takes
+        filters = filters_of(**{name: given.pop(name, None) for name in _FILTERS})
+        command(filters=filters, **given)
+
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    return called
 
 
 def filters_of(

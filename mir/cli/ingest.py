@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mir.cli.console import CatalogOption, JsonOption, print_json, progress, stderr
+from mir.cli.console import CatalogOption, JsonOption, PrecisionOption, print_json, progress, stderr
 
 if TYPE_CHECKING:
     from mir.ingest import Event, IngestReport
@@ -29,6 +29,7 @@ def ingest_command(
         str | None,
         typer.Option("--model", help="Separation model, or a run folder (default: mir-4s).", show_default=False),
     ] = None,
+    precision: PrecisionOption = None,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="Feature processes (default: one a core).", show_default=False),
@@ -47,7 +48,9 @@ def ingest_command(
 
     from mir.config import catalog_path, setting
     from mir.ingest import ingest
+    from mir.ingest.separators import model_source
 
+    chosen = str(setting("model", model).value)
     kept = 0
     with progress("ingest", quiet="MIR_QUIET" in os.environ) as bar:
         task = bar.add_task("", total=None, rate="")
@@ -69,7 +72,8 @@ def ingest_command(
             report = ingest(
                 paths,
                 catalog_path(catalog),
-                model=setting("model", model).value,
+                model=chosen,
+                separator=None if precision is None else model_source(chosen, precision),
                 workers=setting("workers", workers).value,
                 on_progress=show,
                 retry_failed=retry_failed,

@@ -9,22 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mir.cli.console import CatalogOption, JsonOption, print_json, print_table, stderr
-from mir.cli.filtering import (
-    CHOOSE,
-    ArtistOption,
-    DiversityOption,
-    ExcludeOption,
-    GenreOption,
-    KnownOption,
-    MinProbabilityOption,
-    TempoOption,
-    YearOption,
-    filters_of,
-)
+from mir.cli.filtering import CHOOSE, DiversityOption, filtering
 from mir.errors import BadRequest
 
 if TYPE_CHECKING:
     from mir.playlists import Playlist
+    from mir.similarity import Filters
 
 _MISSING_NAMED = 10
 _WALK = "A walk instead"
@@ -36,7 +26,9 @@ def register(app: typer.Typer) -> None:
     app.command("playlist")(playlist_command)
 
 
+@filtering
 def playlist_command(
+    *,
     like: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,13 +73,7 @@ def playlist_command(
         str | None,
         typer.Option("--to", metavar="ARTIST|TRACK", help="…to there.", rich_help_panel=_WALK, show_default=False),
     ] = None,
-    genre: GenreOption = None,
-    min_probability: MinProbabilityOption = None,
-    year: YearOption = None,
-    tempo: TempoOption = None,
-    artist: ArtistOption = None,
-    exclude: ExcludeOption = None,
-    known: KnownOption = None,
+    filters: Filters,
     diversity: DiversityOption = 0.0,
     per_artist: Annotated[
         int | None,
@@ -127,15 +113,6 @@ def playlist_command(
     from mir.config import catalog_path, setting
     from mir.playlists import make, walk
 
-    filters = filters_of(
-        genre=genre,
-        min_probability=min_probability,
-        year=year,
-        tempo=tempo,
-        artist=artist,
-        exclude=exclude,
-        known=known,
-    )
     opened = open_catalog(catalog_path(catalog))
     if start is None and end is None:
         playlist = make(

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mir.cli.console import JsonOption, print_json, progress, stderr
+from mir.cli.console import JsonOption, PrecisionOption, print_json, progress, stderr
 
 if TYPE_CHECKING:
     from mir.stem_files import Choice, Job
     from mir.stem_writing import Options, Separated
     from separation.separator import Separator
 
-PRECISION_HELP = "float32, or bfloat16 where the processor has it."
 _SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 
 
@@ -87,7 +86,7 @@ def separate_command(
         bool, typer.Option("--skip-existing", help="Leave out files whose stems are all there.")
     ] = False,
     tags: Annotated[bool, typer.Option("--tags/--no-tags", help="Carry the input's tags and cover over.")] = True,
-    precision: Annotated[str, typer.Option("--precision", metavar="NAME", help=PRECISION_HELP)] = "float32",
+    precision: PrecisionOption = None,
     mask_extension: Annotated[
         str | None,
         typer.Option(
@@ -105,7 +104,7 @@ def separate_command(
     from mir.stem_writing import divide
     from separation.models import label, spec
 
-    name = str(setting("model", model).value)
+    name, arithmetic = str(setting("model", model).value), str(setting("precision", precision).value)
     choice = choose(spec(name, weights).stems, _names(stems), [_names(group) or () for group in minus or ()])
     options = _options(
         choice, codec=codec, bit_depth=bit_depth, bit_rate=bit_rate, pattern=filename_format, clip_mode=clip_mode,
@@ -121,7 +120,7 @@ def separate_command(
     if work.jobs:
         from separation.separator import Separator
 
-        separator = Separator(name, weights, **_model_options(precision, mask_extension, mwf=mwf))
+        separator = Separator(name, weights, **_model_options(arithmetic, mask_extension, mwf=mwf))
         try:
             _separate(work.jobs, separator, options, show)
         except KeyboardInterrupt:

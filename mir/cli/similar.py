@@ -10,22 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mir.cli.console import CatalogOption, JsonOption, KOption, print_json, print_table, stderr
-from mir.cli.filtering import (
-    CHOOSE,
-    ArtistOption,
-    DiversityOption,
-    ExcludeOption,
-    GenreOption,
-    KnownOption,
-    MinProbabilityOption,
-    TempoOption,
-    YearOption,
-    filters_of,
-)
+from mir.cli.filtering import CHOOSE, DiversityOption, filtering
 from mir.errors import BadRequest
 
 if TYPE_CHECKING:
-    from mir.similarity import ArtistHit, TrackHit
+    from mir.similarity import ArtistHit, Filters, TrackHit
 
 _ALIKE_SHOWN = 4
 _APART_SHOWN = 3
@@ -37,12 +26,14 @@ def register(app: typer.Typer) -> None:
     app.command("similar")(similar_command)
 
 
+@filtering
 def similar_command(
+    *,
     query: Annotated[
         list[str],
         typer.Argument(
             metavar="ARTIST|TRACK|FILE",
-            help="Name, title, path, or an audio file; several are averaged, each counting the same.",
+            help="Name, title, number, path, or an audio file; several are averaged, each counting the same.",
         ),
     ],
     by: Annotated[
@@ -54,13 +45,7 @@ def similar_command(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say which named features make them alike, and which apart.")
     ] = False,
-    genre: GenreOption = None,
-    min_probability: MinProbabilityOption = None,
-    year: YearOption = None,
-    tempo: TempoOption = None,
-    artist: ArtistOption = None,
-    exclude: ExcludeOption = None,
-    known: KnownOption = None,
+    filters: Filters,
     diversity: DiversityOption = 0.0,
     per_artist: Annotated[
         int | None,
@@ -99,15 +84,6 @@ def similar_command(
         raise BadRequest("--artists-by compares artists; leave it out with --tracks")
     if per_artist is not None and not tracks:
         raise BadRequest("--per-artist goes with --tracks: each artist is one answer otherwise")
-    filters = filters_of(
-        genre=genre,
-        min_probability=min_probability,
-        year=year,
-        tempo=tempo,
-        artist=artist,
-        exclude=exclude,
-        known=known,
-    )
     weights, chosen = parse_by(by), way(artists_by or "centroid")
     opened = open_catalog(catalog_path(catalog))
     separator = setting("model", model).value

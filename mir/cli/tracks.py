@@ -9,24 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mir.cli.console import CatalogOption, JsonOption, KOption, print_table, stderr
-from mir.cli.filtering import (
-    PANEL,
-    ArtistOption,
-    ExcludeOption,
-    GenreOption,
-    KnownOption,
-    MinProbabilityOption,
-    TempoOption,
-    YearOption,
-    filters_of,
-)
+from mir.cli.filtering import PANEL, filtering
 from mir.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mir.catalog.store import Rows
-    from mir.similarity import Range
+    from mir.similarity import Filters, Range
 
 
 class Format(StrEnum):
@@ -42,14 +32,10 @@ def register(app: typer.Typer) -> None:
     app.command("tracks")(tracks_command)
 
 
+@filtering
 def tracks_command(
-    genre: GenreOption = None,
-    min_probability: MinProbabilityOption = None,
-    year: YearOption = None,
-    tempo: TempoOption = None,
-    artist: ArtistOption = None,
-    exclude: ExcludeOption = None,
-    known: KnownOption = None,
+    *,
+    filters: Filters,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,15 +65,6 @@ def tracks_command(
     from mir.config import catalog_path
     from mir.sql.forms import Form, lines
 
-    filters = filters_of(
-        genre=genre,
-        min_probability=min_probability,
-        year=year,
-        tempo=tempo,
-        artist=artist,
-        exclude=exclude,
-        known=known,
-    )
     found = browse(
         open_catalog(catalog_path(catalog)),
         filters=filters,
@@ -103,7 +80,7 @@ def tracks_command(
     if as_json or form is not Format.TABLE:
         sys.stdout.writelines(lines(Form.JSON if as_json else Form(form.value), found))
         return
-    shown = list(found.columns) if columns is not None else _shown(found, by_genre=bool(genre))
+    shown = list(found.columns) if columns is not None else _shown(found, by_genre=bool(filters.genre))
     at = [found.columns.index(name) for name in shown]
     print_table(shown, [[row[index] for index in at] for row in found.rows])
 

@@ -17,6 +17,8 @@ from mir.demo.melody import write_line
 from mir.demo.people import ACTS, Act
 from mir.demo.room import level, limit, pan, reverberate, tone
 from mir.demo.voice import sing
+from mir.keys import NAMES
+from separation.publishing import sweep, write_text
 
 Signal = NDArray[np.float32]
 
@@ -25,7 +27,6 @@ VERSION = 1
 """Counts changes of the sound: a folder of another version is rendered anew."""
 
 _TAIL_S = 0.7
-_KEYS = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Song:
     @property
     def key(self) -> str:
         """Key, as ``E♭ minor``."""
-        return f"{_KEYS[self.tonic]} {harmony.SCALE_OF[self.act.band.style]}"
+        return f"{NAMES[self.tonic]} {harmony.SCALE_OF[self.act.band.style]}"
 
 
 def songs() -> list[Song]:
@@ -122,6 +123,7 @@ def write_library(folder: Path, on_song: Callable[[Song], None] | None = None) -
     """
     music, truth = folder / "music", folder / "truth.json"
     music.mkdir(parents=True, exist_ok=True)
+    sweep(music)
     keep = truth.is_file() and json.loads(truth.read_text(encoding="utf-8")).get("version") == VERSION
     library = songs()
     for song in library:
@@ -132,30 +134,31 @@ def write_library(folder: Path, on_song: Callable[[Song], None] | None = None) -
             on_song(song)
     if not keep:
         document = {"version": VERSION, "tracks": [_truth(song) for song in library]}
-        truth.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(truth, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return [music / song.filename for song in library]
 
 
 def _write(path: Path, song: Song) -> None:
     from mutagen.flac import FLAC
 
-    from separation.audio import save
+    from separation.encode import Encoding, open_writer
+
+    def tag(unfinished: Path) -> None:
+        tags = FLAC(unfinished)
+        tags.update(
+            {
+                "artist": song.act.name,
+                "title": song.title,
+                "album": song.act.album,
+                "genre": song.act.band.style,
+                "date": str(song.act.year),
+            }
+        )
+        tags.save()
 
     mixture = np.sum(list(render(song).values()), axis=0)
-    unfinished = path.parent.parent / "unfinished.flac"  # outside the folder that is ingested
-    save(unfinished, mixture, SAMPLE_RATE_HZ)
-    tags = FLAC(unfinished)
-    tags.update(
-        {
-            "artist": song.act.name,
-            "title": song.title,
-            "album": song.act.album,
-            "genre": song.act.band.style,
-            "date": str(song.act.year),
-        }
-    )
-    tags.save()
-    unfinished.replace(path)
+    with open_writer(path, SAMPLE_RATE_HZ, mixture.shape[0], Encoding("flac"), before_publish=tag) as writer:
+        writer.write(mixture)
 
 
 def _truth(song: Song) -> dict[str, object]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mir import plots
 from mir.demo.answers import Answers
 from mir.demo.verdict import Verdict
-from mir.report.pictures import RANGE_DB, TICKS_HZ, band_of, data_uri, spectrogram, tick_name
+from mir.report.pictures import data_uri
+from mir.sound_pictures import RANGE_DB, TICKS_HZ, band_of, picture, tick_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,7 +127,7 @@ def rhythm(verdict: Verdict) -> str:
 
 def stems(sounds: Mapping[str, Samples], sr: int, title: str) -> str:
     """Spectrograms of a mixture and of what was taken out of it, on one scale."""
-    spectra = {name: spectrogram(y.mean(axis=0), sr) for name, y in sounds.items()}
+    spectra = {name: picture([y], sr, y.shape[1]).decibels for name, y in sounds.items()}
     top = max(float(spectrum.max()) for spectrum in spectra.values())
     with plots.style():
         fig = plots.figure(10.4, 8.4)

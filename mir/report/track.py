@@ -18,9 +18,10 @@ from mir.report import charts
 from mir.report.facts import About, Feature, Part, TrackFacts, parts, stored, unusual
 from mir.report.hearing import Sounds, hear
 from mir.report.page import Html, cards, document, folded, joined, number, paragraph, table, tag
-from mir.report.pictures import N_BANDS, TICKS_HZ, band_of, outline, spectrogram, spectrogram_uri, tick_name
+from mir.report.pictures import png_uri
 from mir.report.why import Why, why_genre
-from mir.similarity.query import Heard, Query
+from mir.similarity.query import Heard, Query, find
+from mir.sound_pictures import N_BANDS, TICKS_HZ, band_of, picture, png, tick_name
 
 if TYPE_CHECKING:
     from mir.catalog import Catalog
@@ -29,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 FIRST_SHOWN: Final = 10
 """Numbers of an instrument that are shown at once; the others under a line that opens."""
-
-COLUMNS: Final = 1000
-"""Of a spectrogram, and points of a waveform."""
 
 _SPECTRUM: Final = "ltas_"
 _PLAIN: Final = ("1", "ratio", "correlation", "0 or 1", "pitch class")
@@ -96,20 +94,12 @@ def track_page(
 
 def _find(catalog: Catalog | None, query: str) -> int | None:
     """Return the track that is meant, None for a file outside the catalog."""
-    from mir.similarity.query import find_query
-    from separation.audio import packet_hash
-
-    path = Path(query).expanduser()
-    if path.is_file():
-        if catalog is None:
-            return None
-        with catalog.read() as con:
-            row = con.execute("SELECT track_id FROM tracks WHERE audio_hash = ?", [packet_hash(path)]).fetchone()
-        return None if row is None else int(row[0])
     if catalog is None:
+        if Path(query).expanduser().is_file():
+            return None
         raise NotInCatalog(f"no file {query}, and no catalog to look for it in")
-    found = find_query(catalog, query, (), "")
-    if found.track_id is None:
+    found = find(catalog, query)
+    if found.kind == "artist":
         raise NotInCatalog(f"{query!r} is an artist; a report is of one track (mir tracks --artist lists them)")
     return found.track_id
 
@@ -211,16 +201,15 @@ def _headline(facts: TrackFacts, why: Why | None) -> Iterable[tuple[str, object]
 
 def _pictures(sounds: Sounds) -> Html:
     """Waveform and spectrogram of the mixture and of every stem, on one scale of level."""
-    mono = {name: y.mean(axis=0) for name, y in sounds.signals.items()}
-    spectra = {name: spectrogram(y, sounds.sr, COLUMNS) for name, y in mono.items()}
-    top_db = float(spectra[MIXTURE].max())
+    pictures = {name: picture([y], sounds.sr, y.shape[1]) for name, y in sounds.signals.items()}
+    top_db = float(pictures[MIXTURE].decibels.max())
     ticks = [(band_of(f) / N_BANDS, tick_name(f)) for f in TICKS_HZ]
     drawn = []
-    for name, y in mono.items():
-        colour = name if name in STEMS else "mix"
-        picture = spectrogram_uri(spectra[name], top_db)
+    for name, one in pictures.items():
+        colour, duration_s = name if name in STEMS else "mix", sounds.signals[name].shape[1] / sounds.sr
+        shown, outline = png_uri(png(one.decibels, top_db)), (one.lowest, one.highest)
         drawn.append(tag("h3", name))
-        drawn.append(charts.sound(picture, ticks, outline(y, COLUMNS), len(y) / sounds.sr, name, colour=colour))
+        drawn.append(charts.sound(shown, ticks, outline, duration_s, name, colour=colour))
     return joined(drawn)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +46,7 @@ class Query:
     artist_id, track_id
         In the catalog, for these kinds.
     heard
-        What was measured, for a file.
+        What was measured of a file; None before it was heard.
     """
 
     kind: Literal["artist", "track", "file"]
@@ -57,16 +57,30 @@ class Query:
 
 
 def find_query(catalog: Catalog, query: str | Path, spaces: Sequence[str], model: str) -> Query:
-    """Find what is meant: an artist, else a track, else an audio file on disk.
-
-    A track is found by its title, ``Artist - Title`` or path. A path, or a name that ends as audio files do, is
-    looked for as a file first. A file whose audio the catalog has is that track; another one is separated and
-    described here, and nothing of it is kept.
+    """Find what is meant, as `find`; a file outside the catalog is separated and described, and nothing of it is kept.
 
     Raises
     ------
     NotInCatalog
         Where nothing fits, or several tracks do.
+    AudioUnreadable
+        Where the file has no sound.
+    """
+    found = find(catalog, query)
+    return replace(found, heard=_hear(Path(found.label), spaces, model)) if found.kind == "file" else found
+
+
+def find(catalog: Catalog, query: str | Path) -> Query:
+    """Find what is meant, and hear nothing: an artist, else a track, else an audio file on disk.
+
+    A track is found by its title, ``Artist - Title``, path, or number (its ``track_id``, where nothing has that name).
+    A path, or a name that ends as audio files do, is looked for as a file first. A file whose audio the catalog has is
+    that track.
+
+    Raises
+    ------
+    NotInCatalog
+        Where nothing fits, or several tracks do: the message has their numbers.
     AudioUnreadable
         Where the file has no sound.
     """
@@ -80,7 +94,7 @@ def find_query(catalog: Catalog, query: str | Path, spaces: Sequence[str], model
         if found is not None:
             return found
         if path.is_file():
-            return _file(catalog, path, spaces, model)
+            return _file(catalog, path)
     if isinstance(query, str):
         try:
             artist = find_artist(catalog, text)
@@ -88,11 +102,11 @@ def find_query(catalog: Catalog, query: str | Path, spaces: Sequence[str], model
             missing = error
         else:
             return Query("artist", artist.artist, artist_id=artist.artist_id)
-        track = _track_called(catalog, text)
+        track = _track_called(catalog, text) or _track_numbered(catalog, text)
         if track is not None:
             return track
         if path.is_file():
-            return _track_at(catalog, path) or _file(catalog, path, spaces, model)
+            return _track_at(catalog, path) or _file(catalog, path)
         raise NotInCatalog(f"{missing}; no track and no audio file of that name either") from missing
     raise NotInCatalog(f"no track at {path} in {catalog.path.name}, and no such file")
 
@@ -117,21 +131,29 @@ def _track_called(catalog: Catalog, text: str) -> Query | None:
         asked = text if same is str else wanted
         found = [row for row in rows if asked and asked in (same(row[1]), same(f"{row[2]} - {row[1]}"))]
         if len(found) > 1:
-            several = "; ".join(f"{artist} - {title} ({path})" for _, title, artist, path in found[:5])
-            raise NotInCatalog(f"{len(found)} tracks are called {text!r}: give the path of one. {several}")
+            several = "; ".join(f"{number}: {artist} - {title} ({path})" for number, title, artist, path in found[:5])
+            raise NotInCatalog(f"{len(found)} tracks are called {text!r}: give the number or path of one. {several}")
         if found:
             return Query("track", found[0][1], track_id=found[0][0])
     return None
 
 
-def _file(catalog: Catalog, path: Path, spaces: Sequence[str], model: str) -> Query:
+def _track_numbered(catalog: Catalog, text: str) -> Query | None:
+    with catalog.read() as con:
+        row = con.execute(
+            "SELECT track_id, title FROM tracks WHERE CAST(track_id AS VARCHAR) = ?", [text.strip()]
+        ).fetchone()
+    return None if row is None else Query("track", row[1], track_id=row[0])
+
+
+def _file(catalog: Catalog, path: Path) -> Query:
     from separation.audio import packet_hash
 
     with catalog.read() as con:
         row = con.execute("SELECT track_id, title FROM tracks WHERE audio_hash = ?", [packet_hash(path)]).fetchone()
     if row is not None:
         return Query("track", row[1], track_id=row[0])
-    return Query("file", str(path), heard=_hear(path, spaces, model))
+    return Query("file", str(path))
 
 
 def _hear(path: Path, spaces: Sequence[str], model: str) -> Heard:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from mir.errors import BadRequest, MirError
 from mir.subsonic.answers import Code, Refused
 from mir.subsonic.params import Params
-from separation.publishing import unfinished_name
+from separation.publishing import whole
 
 USER: Final = "mir"
 SHORTEST_SALT: Final = 6
@@ -127,10 +127,10 @@ class Accounts:
         """Write the file, all of it or nothing; at no moment can others read it."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps({"format": _FORMAT, **asdict(account)}, indent=2)
-        temporary = unfinished_name(self.path)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        temporary.replace(self.path)
+        with whole(self.path) as unfinished:
+            handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
         self._read = None
         return account
 

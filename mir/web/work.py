@@ -115,6 +115,7 @@ TASKS: Final[dict[str, Callable[..., Any]]] = {"stems": make_stems, "hear": hear
 
 
 def _separate(progress: Progress, path: Path, target: Path, model: str) -> list[str]:
+    from mir.config import setting
     from mir.errors import MirError
     from mir.scan import Failure
     from mir.stem_files import Job, Layout, choose
@@ -125,7 +126,8 @@ def _separate(progress: Progress, path: Path, target: Path, model: str) -> list[
     separator = _separators.get(model)
     if separator is None:
         _separators.clear()
-        separator = _separators[model] = Separator(model)
+        precision = str(setting("precision").value)
+        separator = _separators[model] = Separator(model, precision=precision)
     options = Options(
         choice=choose(separator.stems), encoding=Encoding("wav"), layout=Layout("{instrument}.{codec}"), tags=False
     )

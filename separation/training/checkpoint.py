@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separation.errors import WeightsDamaged
-from separation.publishing import unfinished_name
+from separation.publishing import whole
 
 if TYPE_CHECKING:
     import keras
@@ -86,10 +86,8 @@ def save(path: Path, state: State, model: keras.Model) -> None:
     arrays = {f"weight{i}": w for i, w in enumerate(model.get_weights())}
     arrays |= {f"average{i}": w for i, w in enumerate(state.average)}
     arrays |= {f"other{i}": _array(variable) for i, variable in enumerate(_others(model))}
-    temporary = unfinished_name(path)
-    with temporary.open("wb") as file:
+    with whole(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
-    temporary.replace(path)
 
 
 def load(path: Path, model: keras.Model) -> State:

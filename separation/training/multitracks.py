@@ -21,7 +21,7 @@ import numpy as np
 from separation.audio import save
 from separation.errors import SeparationError, TrainingDataMissing
 from separation.processes import ctrl_c_ignored
-from separation.publishing import scratch_folder, sweep, unfinished_name
+from separation.publishing import scratch_folder, sweep, whole
 from separation.training.arrange import KINDS, Kind, arrange, kind_of
 from separation.training.drumkit import find_drumkits
 from separation.training.midi import MidiUnreadable, read_midi
@@ -221,12 +221,13 @@ def write_manifest(output: Path) -> None:
         for path in sorted(output.glob(f"*/{_FINISHED}"))
         for row in json.loads(path.read_text(encoding="utf-8"))["stems"]
     ]
-    partial = unfinished_name(output / "manifest.csv")
-    with partial.open("w", encoding="utf-8", newline="") as lines:
+    with (
+        whole(output / "manifest.csv") as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="") as lines,
+    ):
         writer = csv.DictWriter(lines, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(output / "manifest.csv")
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:

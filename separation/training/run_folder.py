@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from separation.cards import METRICS
 from separation.errors import ConfigInvalid, RunBusy
-from separation.publishing import sweep, unfinished_name, write_text
+from separation.publishing import sweep, whole, write_text
 from separation.tables import read_table
 from separation.training.config import TrainConfig
 from separation.training.curves import draw
@@ -109,9 +109,8 @@ class RunFolder:
     def summarise(self, summary: Mapping[str, Any]) -> None:
         """Write ``metrics.json`` and draw ``curves.png`` from the rows so far."""
         self._write(self.path / METRICS, summary)
-        temporary = unfinished_name(self.path / "curves.png")
-        draw(_rows(self.path / ROWS), temporary, str(self._wanted["name"]))
-        temporary.replace(self.path / "curves.png")
+        with whole(self.path / "curves.png") as unfinished:
+            draw(_rows(self.path / ROWS), unfinished, str(self._wanted["name"]))
 
     def log(self, step: int) -> RunLog:
         """Open the logs to go on after `step`; rows of later steps, which a killed run did not keep, are dropped."""

@@ -77,3 +77,21 @@ def login(account, salt=SALT, **more):
     """The parameters of every call."""
     token = hashlib.md5((account.password + salt).encode(), usedforsecurity=False).hexdigest()
     return {"u": account.user, "t": token, "s": salt, "v": "1.16.1", "c": "tests", "f": "json", **more}
+
+
+def asking(client, subsonic):
+    """A function that calls a method with a valid login, and gives the answer's content."""
+
+    def call(method, status="ok", **params):
+        answer = client.get(f"/rest/{method}", params=login(subsonic.accounts.account(), **params))
+        assert answer.status_code == 200, answer.text
+        content = answer.json()["subsonic-response"]
+        assert content["status"] == status, content
+        return content
+
+    return call
+
+
+def song(ids, number):
+    """The id by which players know a song."""
+    return f"tr-{ids[number]}"

@@ -18,7 +18,8 @@ from mutagen.mp4 import MP4Cover, MP4FreeForm
 from mir.carry_tags import MAX_COVER_BYTES, carry
 from mir.tags import read_tags
 from separation import audio, writers
-from separation.encode import Encoding, WriteFailed, open_writer
+from separation.encode import Encoding, open_writer
+from separation.errors import WriteFailed
 from separation.stem_mp4 import open_stem_writer, read_stem_box
 
 SR = 44100

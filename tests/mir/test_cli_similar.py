@@ -85,7 +85,7 @@ def test_tables(catalog):
 def test_on_a_terminal_there_are_bars(catalog, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    similar.similar_command(["Artist 0 [é]", "Track 5"], k=3, explain=True, catalog=catalog.path)
+    similar.similar_command(query=["Artist 0 [é]", "Track 5"], k=3, explain=True, catalog=catalog.path)
     out = capsys.readouterr().out
     assert "like Artist 0 [é] + Track 5, by vocals" in out
     assert "█" in out

@@ -18,6 +18,7 @@ from mir.errors import BadRequest, NothingToCompare, NotInCatalog, TooFewLabels
 from mir.genre.candidates import Candidate
 from mir.genre.dataset import feature_matrix, feature_names, feature_row, load, parse_instruments
 from mir.genre.evaluation import evaluate
+from mir.genre.explanation import explain
 from mir.genre.labels import LabelMap
 from mir.genre.model import predict_proba
 from mir.genre.prediction import apply, predict
@@ -241,6 +242,28 @@ def test_predict_finds_artists_titles_and_ids(catalog):
         predict(catalog, "nobody at all")
 
 
+def test_one_title_of_two_tracks_asks_which_is_meant_wherever_it_is_asked_about(catalog):
+    train(catalog, ("drums",), candidates=FEW)
+    second = add(catalog, "again", artist="Somebody", genres=(), means={"drum_rhythm": 0.0}, seed=71)
+    with catalog.write() as con:
+        con.execute("UPDATE tracks SET title = 't18' WHERE track_id = ?", [second])
+    for ask in (predict, explain):
+        with pytest.raises(
+            NotInCatalog, match=r"2 tracks are called 't18': give the number or path of one\. \d+: "
+        ) as no:
+            ask(catalog, "t18")
+        assert f"{second}: Somebody - t18" in str(no.value)
+        assert [one.track_id for one in ask(catalog, str(second))] == [second]
+        assert [one.track_id for one in ask(catalog, "Somebody - t18")] == [second]
+
+
+def test_a_name_goes_before_a_number(catalog):
+    train(catalog, ("drums",), candidates=FEW)
+    first = predict(catalog, "t0")[0].track_id
+    number = add(catalog, str(first), artist="Somebody", genres=(), means={"drum_rhythm": 0.0}, seed=71)
+    assert predict(catalog, str(first))[0].track_id == number
+
+
 def test_a_file_of_the_catalog_is_not_heard_again(catalog, tmp_path):
     song = tmp_path / "song.flac"
     song.write_bytes(b"never decoded")
@@ -280,7 +303,7 @@ def test_a_file_outside_the_catalog_is_described_now(catalog, tmp_path, monkeypa
     train(catalog, ("drums", "bass"), candidates=FEW)
     heard = []
 
-    def describe_file(path, model):
+    def describe_file(path, model, spaces):
         heard.append((Path(path).name, model))
         rng = np.random.default_rng(5)
         return [], [result("drum_rhythm", rng, 2.0), silent("bass_line")]

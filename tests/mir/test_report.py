@@ -41,7 +41,7 @@ class FakeSeparator:
 
     made = 0
 
-    def __init__(self, model):
+    def __init__(self, model, precision):
         type(self).made += 1
 
     def separate(self, y, sr):

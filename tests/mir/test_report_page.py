@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 
 import numpy as np
@@ -12,7 +10,6 @@ from page_checks import check_page
 
 from mir.report import charts
 from mir.report.page import Html, cards, document, folded, image, joined, number, paragraph, table, tag
-from mir.report.pictures import N_BANDS, band_of, outline, spectrogram, spectrogram_uri
 
 HOSTILE = "</title><script>alert('x')</script><img src=x onerror=\"y\">&"
 
@@ -91,40 +88,3 @@ def test_a_trend_of_equal_numbers_is_drawn_too():
 def test_ticks_are_round(duration_s, ticks):
     assert charts.time_ticks(duration_s) == ticks
     assert len(charts.time_ticks(100_000)) < 60
-
-
-def test_a_spectrogram_has_a_tone_where_it_belongs():
-    sr = 44_100
-    t = np.arange(3 * sr) / sr
-    y = np.sin(2 * np.pi * 1000 * t).astype(np.float32)
-    decibels = spectrogram(y, sr)
-    assert decibels.shape == (N_BANDS, 1 + len(y) // 1024)
-    assert abs(decibels[:, 60].argmax() + 0.5 - band_of(1000)) <= 1
-    fewer = spectrogram(y, sr, 20)
-    assert fewer.shape[1] <= 20
-    assert fewer[:, 5:15].max(axis=0) == pytest.approx(decibels[:, 60].max(), abs=0.1)
-    # What is averaged is power: a tone that sounds half of the time has 3 dB less, over many blocks too.
-    long = np.tile(y, 8)
-    gated = np.where(np.arange(len(long)) // 1024 % 100 < 50, long, 0).astype(np.float32)
-    half = spectrogram(gated, sr, 6)
-    power = np.mean(10 ** (half[:, :5].max(axis=0) / 10))
-    assert 10 * np.log10(power) == pytest.approx(decibels[:, 60].max() - 3, abs=0.5)
-
-
-def test_a_spectrogram_is_a_picture_with_low_bands_below():
-    from matplotlib.image import imread
-
-    decibels = np.full((N_BANDS, 7), -200.0)
-    decibels[0] = 0.0
-    uri = spectrogram_uri(decibels, 0.0)
-    pixels = imread(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
-    assert pixels.shape[:2] == (N_BANDS, 7)
-    assert pixels[-1, 0, :3].mean() > 0.7 > 0.1 > pixels[0, 0, :3].mean()
-
-
-def test_an_outline_holds_every_peak():
-    y = np.zeros(1000, np.float32)
-    y[123], y[877] = 0.9, -0.8
-    low, high = outline(y, 10)
-    assert (low[8], high[1]) == (np.float32(-0.8), np.float32(0.9))
-    assert len(outline(y[:3], 10)[0]) == 3

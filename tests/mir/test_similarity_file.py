@@ -25,7 +25,7 @@ class FakeSeparator:
     source_id = "fake"
     asked: list[str] = []  # noqa: RUF012 - what the stand-in was asked for, read by the tests
 
-    def __init__(self, model):
+    def __init__(self, model, precision):
         self.asked.append(model)
 
     def separate(self, y, sr):

@@ -28,7 +28,7 @@ def test_stored_artists_need_nothing_heavy(tmp_path):
         "import sys\n"
         "from mir.cli.similar import similar_command\n"
         "asked = {'year': '..2100', 'diversity': 0.5, 'artists_by': 'chamfer', 'explain': True}\n"
-        "similar_command(sys.argv[1:], as_json=True, **asked)\n"
+        "similar_command(query=sys.argv[1:], as_json=True, **asked)\n"
         f"print(sorted(set({HEAVY.split()!r}) & set(sys.modules)), file=sys.stderr)\n"
     )
     ran = subprocess.run(

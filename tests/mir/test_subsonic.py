@@ -1,28 +1,18 @@
-"""The calls of players over a small library: what they answer in both forms, whom they refuse, what they shrug off."""
+"""The calls of players over a small library: what they answer, in both forms, and what they shrug off."""
 
 from __future__ import annotations
 
-import io
-import logging
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from subsonic_site import LOUD, MBID, SALT, login, player, player_site
-from web_site import EVIL, served
+from subsonic_site import MBID, asking, login, player, player_site, song
+from web_site import EVIL
 
 pytest.importorskip("fastapi", reason="needs the extra web")
 
-import httpx
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from mir.playlists import path
 from mir.subsonic.answers import NAMESPACE, render
-from mir.subsonic.app import METHODS, Subsonic
 from mir.subsonic.system import NOT_KEPT, NOTHING
-from mir.web.app import create_app
-from mir.web.safety import Rules
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +29,12 @@ def client(there):
 
 @pytest.fixture(scope="module")
 def ask(client, there):
-    """Call a method with a valid login; the answer's content."""
-
-    def call(method, status="ok", **params):
-        answer = client.get(f"/rest/{method}", params=login(there[0].accounts.account(), **params))
-        assert answer.status_code == 200, answer.text
-        content = answer.json()["subsonic-response"]
-        assert content["status"] == status, content
-        return content
-
-    return call
+    return asking(client, there[0])
 
 
 @pytest.fixture(scope="module")
 def error(ask):
     return lambda method, **params: ask(method, status="failed", **params)["error"]
-
-
-def song(ids, number):
-    return f"tr-{ids[number]}"
 
 
 def test_the_envelope_in_both_forms(client, there):
@@ -89,50 +66,6 @@ def test_xml_holds_what_json_holds():
         ("versions", None, "1"),
         ("versions", None, "2"),
     ]
-
-
-def test_who_is_refused_and_with_which_code(client, there):
-    account = there[0].accounts.account()
-
-    def code(**params):
-        answer = client.get("/rest/ping", params={"f": "json", "v": "1.16.1", "c": "tests", **params})
-        assert answer.status_code == 200
-        return answer.json()["subsonic-response"]["error"]["code"]
-
-    fine = login(account)
-    assert code() == 10
-    assert code(u=account.user, t=fine["t"]) == 10
-    assert code(u=account.user, t="0" * 32, s=SALT) == 40
-    assert code(u=account.user, p=account.password) == 42
-    assert code(u=account.user, apiKey="x") == 43
-    assert code(apiKey="x") == 44
-    assert code(**{**fine, "v": "0.9"}) == 20
-    assert code(**{**fine, "v": "2.0.0"}) == 30
-    assert code(**{**fine, "v": "new"}) == 0
-    assert code(**{**fine, "c": ""}) == 10
-
-
-def test_an_api_key_works_until_it_is_taken_back(client, there):
-    accounts = there[0].accounts
-    params = {"apiKey": accounts.add_key("test"), "v": "1.16.1", "c": "tests", "f": "json"}
-    told = client.get("/rest/tokenInfo", params=params).json()["subsonic-response"]
-    assert told["tokenInfo"] == {"username": "mir"}
-    accounts.revoke("test")
-    assert client.get("/rest/tokenInfo", params=params).json()["subsonic-response"]["error"]["code"] == 44
-
-
-def test_the_extensions_are_told_to_anybody(client):
-    told = client.get("/rest/getOpenSubsonicExtensions", params={"f": "json"}).json()["subsonic-response"]
-    names = {one["name"] for one in told["openSubsonicExtensions"] if one["versions"] == [1]}
-    assert names >= {"sonicSimilarity", "formPost", "apiKeyAuthentication"}
-
-
-def test_parameters_may_come_as_a_form(client, there):
-    params = login(there[0].accounts.account(), query="singer 03")
-    told = client.post("/rest/search3.view", data=params).json()["subsonic-response"]
-    assert [one["name"] for one in told["searchResult3"]["artist"]] == ["Singer 03"]
-    refused = client.post("/rest/search3.view", data=params, headers={"Origin": "https://elsewhere.example"})
-    assert refused.status_code == 403
 
 
 def test_a_walk_from_artists_to_songs(ask, there):
@@ -347,103 +280,6 @@ def test_two_ways_to_write_an_accent_are_one_and_two_files_of_a_name_are_none(tm
         assert shelves.root == "/"
 
 
-def test_a_song_streams_whole_and_in_pieces(client, there):
-    subsonic, ids = there
-    params = login(subsonic.accounts.account(), id=song(ids, 3), format="mp3", maxBitRate=128)
-    music = (subsonic.site.catalog.path.parent / "track 03.wav").read_bytes()
-    for method in ("stream", "download"):
-        whole = client.get(f"/rest/{method}.view", params=params)
-        assert (whole.status_code, whole.content) == (200, music)
-        assert whole.headers["content-type"] == "audio/wav"
-        piece = client.get(f"/rest/{method}", params=params, headers={"Range": "bytes=1000-1999"})
-        assert (piece.status_code, piece.content) == (206, music[1000:2000])
-        assert piece.headers["content-range"] == f"bytes 1000-1999/{len(music)}"
-        head = client.head(f"/rest/{method}", params=params)
-        assert (head.content, head.headers["content-length"]) == (b"", str(len(music)))
-    assert "attachment" in whole.headers["content-disposition"]
-    assert client.get("/rest/stream", params=params, headers={"Range": "bytes=99999999-"}).status_code == 416
-
-
-def test_a_file_that_is_gone_or_no_sound_is_not_given(tmp_path):
-    with player_site(tmp_path) as (subsonic, ids):
-        secret = tmp_path / "secret.txt"
-        secret.write_text("nobody's business")
-        link = tmp_path / "link.wav"
-        link.symlink_to(secret)
-        with subsonic.site.catalog.write() as con:
-            for number, path in enumerate((secret, link, tmp_path / "gone.wav")):
-                con.execute("UPDATE tracks SET path = ? WHERE track_id = ?", [str(path), ids[number]])
-        subsonic.site.keeper.refresh()
-        with player(subsonic) as client:
-            for number in range(3):
-                params = login(subsonic.accounts.account(), id=song(ids, number))
-                told = client.get("/rest/stream", params=params).json()["subsonic-response"]
-                assert told["error"]["code"] == 70
-                assert client.get("/rest/getCoverArt", params=params).headers["content-type"] == "image/png"
-
-
-def test_pictures_come_from_the_file_or_are_drawn(client, there, ask):
-    from PIL import Image
-
-    subsonic, ids = there
-
-    def picture(name, **more):
-        answer = client.get("/rest/getCoverArt", params=login(subsonic.accounts.account(), id=name, **more))
-        opened = Image.open(io.BytesIO(answer.content))
-        return answer.headers["content-type"], opened.size, np.asarray(opened.convert("RGB")).mean(axis=(0, 1))
-
-    kind, size, colour = picture(song(ids, LOUD))
-    assert (kind, size) == ("image/jpeg", (400, 400))
-    assert np.allclose(colour, (200, 20, 20), atol=3)
-    album = ask("getSong", id=song(ids, LOUD))["song"]["coverArt"]
-    kind, size, colour = picture(album, size=100)
-    assert (kind, size) == ("image/jpeg", (100, 100))
-    assert np.allclose(colour, (200, 20, 20), atol=3)
-    kind, size, colour = picture(song(ids, 7), size=10**9)
-    assert (kind, size) == ("image/png", (2048, 2048))
-    assert not np.allclose(colour, picture(song(ids, 8))[2])
-    assert picture(song(ids, 7), size=1)[1] == (32, 32)
-    artist = ask("search3", query="Singer 01")["searchResult3"]["artist"][0]["coverArt"]
-    assert picture(artist)[0] == "image/jpeg"
-
-
-def test_pictures_of_other_formats(tmp_path):
-    import base64
-
-    import soundfile
-    from mutagen.flac import FLAC, Picture
-    from mutagen.oggvorbis import OggVorbis
-    from subsonic_site import red_square
-
-    from mir.subsonic.covers import Picture as Cover
-    from mir.subsonic.covers import embedded, smaller
-
-    def block(data, kind):
-        made = Picture()
-        made.data, made.type, made.mime = data, kind, "image/png"
-        return made
-
-    for name in ("a.flac", "b.ogg", "c.flac", "d.flac"):
-        soundfile.write(tmp_path / name, np.zeros(4000), 8000)
-    flac = FLAC(tmp_path / "a.flac")
-    flac.add_picture(block(red_square(20), 4))
-    flac.add_picture(block(red_square(30), 3))
-    flac.save()
-    assert embedded(tmp_path / "a.flac") == Cover(red_square(30), "image/jpeg")
-    ogg = OggVorbis(tmp_path / "b.ogg")
-    ogg["metadata_block_picture"] = [base64.b64encode(block(red_square(20), 3).write()).decode()]
-    ogg.save()
-    assert embedded(tmp_path / "b.ogg") == Cover(red_square(20), "image/jpeg")
-    page = FLAC(tmp_path / "c.flac")
-    page.add_picture(block(b"<svg onload=alert(1)>", 3))
-    page.save()
-    assert embedded(tmp_path / "c.flac") is None
-    (tmp_path / "d.flac").write_bytes(b"fLaC" + b"\xff" * 50)
-    assert embedded(tmp_path / "d.flac") is None
-    broken = Cover(red_square()[:-300], "image/jpeg")
-    assert smaller(broken, 50) == broken
-
-
 def test_what_is_not_kept_is_empty_or_refused(ask, error):
     for method in NOTHING:
         assert not ask(method, id="x").get("error")
@@ -465,155 +301,3 @@ def test_errors_say_what_is_wrong(error, there):
     assert "no instrument" in error("getSonicSimilarTracks", id=song(there[1], 0), by="kazoo")["message"]
     assert "no method" in error("getKazoo")["message"]
     assert error("search3")["code"] == 10
-
-
-def test_a_form_that_there_is_not(client, there):
-    answer = client.get("/rest/ping", params=login(there[0].accounts.account(), f="jsonp", callback="alert"))
-    assert "f=json" in ElementTree.fromstring(answer.text)[0].get("message")  # noqa: S314 - our own
-
-
-HOSTILE = st.one_of(
-    st.sampled_from(
-        [
-            "../../../../etc/passwd",
-            "path:../../etc/passwd",
-            "path:/etc/passwd",
-            "tr-' OR 1=1 --",
-            "'; DROP TABLE tracks; --",
-            "999999999999999999999999",
-            "-1",
-            "1e9",
-            "nan",
-            "vocals=inf",
-            "vocals=-1",
-            "vocals=1e308,drums=-1e308",
-            "\0",
-            "\ufeff",
-            "%00",
-            "al-" + "f" * 16,
-            "x" * 5000,
-            "<script>alert(1)</script>",
-        ]
-    ),
-    st.text(max_size=40),
-    st.integers().map(str),
-)
-NAMES = (
-    "id", "by", "count", "size", "query", "type", "offset", "songCount", "songOffset", "albumOffset", "artistCount",
-    "genre", "fromYear", "toYear", "startSongId", "endSongId", "artist", "ifModifiedSince", "username", "f", "v",
-)  # fmt: skip
-
-
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    derandomize=True,
-)
-@given(data=st.data())
-def test_hostile_parameters_are_answered(client, there, data):
-    subsonic, ids = there
-    method = data.draw(st.sampled_from([*METHODS, "getOpenSubsonicExtensions", "nothing"]))
-    known = st.sampled_from([song(ids, 0), song(ids, 5), "1", f"mbid:{MBID}", "alphabeticalByName", "vocals", "json"])
-    given_params = data.draw(st.dictionaries(st.sampled_from(NAMES), st.one_of(HOSTILE, known), max_size=6))
-    answer = client.get(f"/rest/{method}", params={**login(subsonic.accounts.account()), **given_params})
-    assert answer.status_code == 200, answer.text
-    assert b"root:" not in answer.content
-    assert len(subsonic.site.library.tracks) == 24
-
-
-def test_bodies_and_addresses_that_are_none(client, there):
-    params = login(there[0].accounts.account())
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    for body in (b"\xff\xfe=%zz&&&=", b"&".join([b"a=1"] * 2000), b"\0" * 100):
-        assert client.post("/rest/ping", params=params, content=body, headers=form).status_code == 200
-    assert client.post("/rest/ping", params=params, content=b"x" * 70_000, headers=form).status_code == 413
-    assert client.put("/rest/ping", params=params).status_code == 405
-    for place in ("/rest/", "/rest/ping/more", "/rest/..%2f..%2fetc%2fpasswd"):
-        assert client.get(place, params=params).status_code in (200, 404)
-
-
-def test_off_loopback_the_calls_need_their_own_login_and_the_page_its_token(there):
-    subsonic, _ = there
-    rules = Rules(token="a-token-of-some-length")  # noqa: S106 - of this test
-    with player(subsonic, rules) as client:
-        params = login(subsonic.accounts.account())
-        assert client.get("/rest/ping", params=params).json()["subsonic-response"]["status"] == "ok"
-        assert client.get("/rest/ping", params={"f": "json"}).json()["subsonic-response"]["error"]["code"] == 10
-        assert client.get("/api/v1/library").status_code == 401
-    with served(subsonic.site, rules) as address:
-        assert httpx.get(f"{address}/rest/ping", params=params).status_code == 401
-
-
-@pytest.mark.parametrize(("place", "whole"), [("/rest/stream.view", True), ("/api/v1/tracks/{}/audio", False)])
-def test_a_paused_player_may_take_its_time_and_no_other_reader(there, place, whole):
-    import asyncio
-    from urllib.parse import urlencode
-
-    subsonic, ids = there
-    rules = Rules(quiet_s=0.2, patient_s=60.0)
-    app = create_app(subsonic.site, rules, subsonic)
-    query = urlencode(login(subsonic.accounts.account(), id=song(ids, 1)))
-    scope = {
-        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": place.format(ids[1]),
-        "raw_path": b"", "query_string": query.encode(), "root_path": "", "headers": [(b"host", b"127.0.0.1")],
-        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
-    }  # fmt: skip
-    got = bytearray()
-    asked = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive():
-        if not asked:
-            await asyncio.sleep(60)
-        return asked.pop()
-
-    async def send(message):
-        if message["type"] == "http.response.body":
-            if not got:
-                await asyncio.sleep(1.0)
-            got.extend(message["body"])
-
-    def run():
-        asyncio.run(app(scope, receive, send))
-
-    if whole:
-        run()
-        assert got == (subsonic.site.catalog.path.parent / "track 01.wav").read_bytes()
-    else:
-        with pytest.raises(ConnectionError):
-            run()
-
-
-def test_no_door_without_the_option(there):
-    with served(there[0].site) as address:
-        answer = httpx.get(f"{address}/rest/ping", params=login(there[0].accounts.account()))
-    assert answer.status_code == 404
-
-
-def test_an_error_of_ours_tells_a_number_and_the_log_no_secret(there, monkeypatch, caplog):
-    subsonic, _ = there
-    account = subsonic.accounts.account()
-
-    def broken(call):
-        raise RuntimeError("bug")
-
-    monkeypatch.setattr("mir.subsonic.app.METHODS", {"ping": broken})
-    monkeypatch.setattr(logging.getLogger("mir"), "propagate", True)  # a command run before may have changed it
-    with player(subsonic) as client, caplog.at_level(logging.DEBUG):
-        answer = client.get("/rest/ping", params=login(account))
-        assert answer.status_code == 500
-        told = answer.json()["subsonic-response"]["error"]["message"]
-        number = told.rpartition(" ")[2]
-    # The client of this test is in the same process, and tells its own log every address.
-    ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
-    logged = "\n".join(caplog.handler.format(record) for record in ours)
-    assert number in logged
-    for secret in (account.password, login(account)["t"], SALT):
-        assert secret not in logged
-
-
-def test_weights_that_are_none_are_refused_at_the_start(there):
-    from mir.errors import BadRequest
-
-    with pytest.raises(BadRequest, match="no weight is positive"):
-        Subsonic(there[0].site, there[0].accounts, {"vocals": -1.0})

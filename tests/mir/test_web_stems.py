@@ -15,10 +15,11 @@ from web_site import SR, STEMS_HZ, quick_work, stem, wait_for
 
 from mir.catalog import create_catalog
 from mir.errors import CatalogBusy, MirError
+from mir.sound_pictures import COLUMNS, N_BANDS, edges_hz
 from mir.web.jobs import Jobs, QueueFull
 from mir.web.keeper import InOrder, Turns
 from mir.web.library import Track
-from mir.web.sketch import _ROWS, COLUMNS, draw
+from mir.web.sketch import draw
 from mir.web.stems import StemCache
 from mir.web.work import SKETCH, hear, make_stems
 from separation.audio import packet_hash
@@ -139,8 +140,8 @@ def test_pictures_show_what_is_there(tmp_path):
 
     picture = imread(tmp_path / "vocals.png")[..., :3].sum(axis=-1)
     row, column = np.unravel_index(picture.argmax(), picture.shape)
-    edges = np.geomspace(40, SR / 2, _ROWS + 1)
-    assert edges[_ROWS - 1 - row] * 0.97 <= STEMS_HZ["vocals"] <= edges[_ROWS - row] * 1.03
+    edges = edges_hz()
+    assert edges[N_BANDS - 1 - row] * 0.97 <= STEMS_HZ["vocals"] <= edges[N_BANDS - row] * 1.03
     assert column > picture.shape[1] / 2 - 6
     assert picture[:, : picture.shape[1] // 2 - 6].max() < 0.1
 

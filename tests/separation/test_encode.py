@@ -15,8 +15,8 @@ import soundfile
 from full_disk import files_no_larger_than
 
 from separation import audio, writers
-from separation.encode import CODECS, Encoding, WriteFailed, bit_rate_range, open_writer
-from separation.errors import AudioInvalid, SeparationError
+from separation.encode import CODECS, Encoding, bit_rate_range, open_writer
+from separation.errors import AudioInvalid, SeparationError, WriteFailed
 
 SR = 44100
 SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT")
@@ -259,7 +259,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, codec, missing):
     path.unlink()
     limit = {"nearly all": 100, "half": size // 2, "the last byte": size - 1}[missing]
     with (
-        pytest.raises(WriteFailed, match=r"cannot write .*x: .+; nothing is left") as caught,
+        pytest.raises(WriteFailed, match=r"^cannot write .*x: .+; nothing is left") as caught,
         files_no_larger_than(limit),
     ):
         write(path, y, SR, Encoding(codec), block=50_000)

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from separation import audio
-from separation.encode import Encoding, WriteFailed, open_writer
-from separation.errors import AudioInvalid, AudioMissing, AudioUnreadable
+from separation.encode import Encoding, open_writer
+from separation.errors import AudioInvalid, AudioMissing, AudioUnreadable, WriteFailed
 from separation.stem_mp4 import open_stem_writer, read_stem_box
 
 STEMS = ("vocals", "drums", "bass", "other")
