@@ -5,7 +5,7 @@ drummer at a time, everything that learns is fitted to all others: the voices th
 and the classifier, which is that of `mir genre`. It sees what `drum_rhythm` measures and nothing else. Three sounds:
 
 rendered   the first minute of each beat;
-excerpt    the first 12 seconds of some of them, always the same ones;
+excerpt    the first 12 seconds of each (or of `--excerpts` of them, always the same ones);
 separated  those 12 seconds under vocals, bass and other of two songs of MUSDB18's validation part, taken out again.
 
 Macro-F1 over all styles asked for, and over those with 25 beats or more. Accuracy 1 is the share of tempi right within
@@ -51,8 +51,6 @@ STYLES = ("rock", "funk", "latin", "jazz", "hiphop", "soul")
 ENOUGH = 25
 """Beats of a style, below which the second score leaves it out."""
 SOURCES = ("rendered", "excerpt", "separated")
-EXCERPTS = 150
-"""Beats that are mixed and separated: the first ones in the order of `beats`, which is random."""
 
 Doubles = NDArray[np.float64]
 
@@ -82,7 +80,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--source", action="append", choices=SOURCES, help="which sounds (all three by default)")
     parser.add_argument("--beats", type=positive, metavar="N", help="only so many beats, for a quick try")
-    parser.add_argument("--excerpts", type=positive, default=EXCERPTS, metavar="N", help="beats that are separated")
+    parser.add_argument("--excerpts", type=positive, metavar="N", help="beats that are separated (all by default)")
     parser.add_argument("--model", default="mir-4s", help="separation model")
     parser.add_argument("--cache", type=Path, default=Path("runs/drums"), help="where sounds and numbers are kept")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that hear the corpus")
