@@ -2,9 +2,10 @@
 
 `python -m benchmarks.drum_style --data DATA`: beats of the Groove MIDI Dataset, rendered with a General MIDI kit. One
 drummer at a time, everything that learns is fitted to all others: the voices that tell strokes apart, the tempo weights
-and the classifier, which is that of `mir genre`. It sees what `drum_rhythm` measures and nothing else. Three sounds:
+and the classifier, which is that of `mir genre`. It sees what `drum_rhythm` measures and nothing else. Four sounds:
 
-rendered   the first minute of each beat;
+whole      each beat as long as it is, which is what an ingest would hear of it;
+rendered   the first minute of each, as the fits hear it;
 excerpt    the first 12 seconds of each (or of `--excerpts` of them, always the same ones);
 separated  those 12 seconds under vocals, bass and other of two songs of MUSDB18's validation part, taken out again.
 
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.drum_tempo import RELATED, right
-from benchmarks.drums.corpus import Scores
+from benchmarks.drums.corpus import WHOLE_S, Scores
 from benchmarks.drums.described import Sound, described, held_out_fits
 from benchmarks.drums.fit import positive
 from benchmarks.drums.groove import Performance, beats
@@ -50,7 +51,7 @@ SPACE = "drum_rhythm"
 STYLES = ("rock", "funk", "latin", "jazz", "hiphop", "soul")
 ENOUGH = 25
 """Beats of a style, below which the second score leaves it out."""
-SOURCES = ("rendered", "excerpt", "separated")
+SOURCES = ("whole", "rendered", "excerpt", "separated")
 
 Doubles = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def main() -> None:
     """Render, mix, separate, measure, tell; print tables and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
-    parser.add_argument("--source", action="append", choices=SOURCES, help="which sounds (all three by default)")
+    parser.add_argument("--source", action="append", choices=SOURCES, help="which sounds (all by default)")
     parser.add_argument("--beats", type=positive, metavar="N", help="only so many beats, for a quick try")
     parser.add_argument("--excerpts", type=positive, metavar="N", help="beats that are separated (all by default)")
     parser.add_argument("--model", default="mir-4s", help="separation model")
@@ -95,7 +96,7 @@ def main() -> None:
     sounds = sounds_of(options, scores)
     found: dict[str, Told] = {}
     for source in options.source or SOURCES:
-        some = chosen if source == "rendered" else chosen[: options.excerpts]
+        some = chosen if source in ("whole", "rendered") else chosen[: options.excerpts]
         rows = [described(sounds[source](beat), fits[beat.drummer], options.cache) for beat in some]
         found[source] = told(some, np.array(rows))
     result = report(found)
@@ -119,6 +120,7 @@ def sounds_of(options: argparse.Namespace, scores: Scores) -> dict[str, Callable
         return Sound(path.stem, path, CLIP_S)
 
     return {
+        "whole": lambda beat: Sound(f"{beat.name}-{WHOLE_S:g}s", scores.whole(beat), WHOLE_S),
         "rendered": lambda beat: Sound(f"{beat.name}-whole", scores.audio(beat), LONGEST_S),
         "excerpt": lambda beat: Sound(f"{beat.name}-{CLIP_S:g}s", scores.audio(beat), CLIP_S),
         "separated": taken_out,

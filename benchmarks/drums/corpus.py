@@ -28,6 +28,8 @@ OTHER_KIT_WEIGHT, PATTERN_WEIGHT = 3.0, 2.0
 """What is heard of other kits and of synthetic patterns is less than of the beats: each counts more. Tempi weigh the
 patterns likewise; at 1, drum and bass at 174 beats a minute is sometimes heard at half that."""
 VOICE_S = 30.0
+WHOLE_S = 1200.0
+"""Longer tracks are described from excerpts (`mir ingest`)."""
 _SAME_S = 0.03  # an onset is a stroke's within 30 ms
 _ONSET_LATE_S = 0.002
 _NEVER = np.array([-9.0])
@@ -114,8 +116,13 @@ class Scores:
     renders: Path
 
     def audio(self, performance: Performance, kit: int = 0) -> Path:
-        """Render a performance, unless it is there."""
+        """Render the first minute of a performance, unless it is there."""
         return rendered(self.renders / f"{performance.name}@{kit}.flac", performance.strokes(self.root), kit)
+
+    def whole(self, performance: Performance) -> Path:
+        """Render all of a performance, up to 20 minutes, unless it is there."""
+        path = self.renders / f"{performance.name}@0-whole.flac"
+        return rendered(path, performance.strokes(self.root), longest_s=WHOLE_S)
 
 
 def hear_corpus(scores: Scores, limit: int | None = None, jobs: int = 1) -> Corpus:

@@ -31,7 +31,7 @@ def missing() -> str | None:
     return f"needs {' and '.join(lacking)}; on Debian: apt-get install fluidsynth fluid-soundfont-gm"
 
 
-def rendered(path: Path, strokes: Sequence[Stroke], kit: int = 0) -> Path:
+def rendered(path: Path, strokes: Sequence[Stroke], kit: int = 0, longest_s: float = LONGEST_S) -> Path:
     """Render strokes to a mono FLAC file, unless it is there already.
 
     Parameters
@@ -39,9 +39,11 @@ def rendered(path: Path, strokes: Sequence[Stroke], kit: int = 0) -> Path:
     path
         The file; it appears only when it is whole.
     strokes
-        The first minute of them is rendered.
+        What is played.
     kit
         Program of the soundfont's drum bank.
+    longest_s
+        How much of it is rendered.
 
     Returns
     -------
@@ -60,13 +62,13 @@ def rendered(path: Path, strokes: Sequence[Stroke], kit: int = 0) -> Path:
         heard = [
             dataclasses.replace(stroke, note=SILENT_KEYS.get(stroke.note, stroke.note))
             for stroke in strokes
-            if stroke.time_s < LONGEST_S
+            if stroke.time_s < longest_s
         ]
         write_strokes(midi, heard, kit)
         # A gain of 0.5 keeps the loudest kit from clipping.
         command = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(SR), "-F", str(wav), str(SOUNDFONT), str(midi)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        y, sr = soundfile.read(wav, frames=int(LONGEST_S * SR), dtype="float32", always_2d=True)
+        y, sr = soundfile.read(wav, frames=int(longest_s * SR), dtype="float32", always_2d=True)
         soundfile.write(flac, y.mean(axis=1), sr)
         flac.rename(path)
     return path
