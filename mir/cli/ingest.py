@@ -48,9 +48,7 @@ def ingest_command(
 
     from mir.config import catalog_path, setting
     from mir.ingest import ingest
-    from mir.ingest.separators import model_source
 
-    chosen = str(setting("model", model).value)
     kept = 0
     with progress("ingest", quiet="MIR_QUIET" in os.environ) as bar:
         task = bar.add_task("", total=None, rate="")
@@ -72,8 +70,8 @@ def ingest_command(
             report = ingest(
                 paths,
                 catalog_path(catalog),
-                model=chosen,
-                separator=None if precision is None else model_source(chosen, precision),
+                model=setting("model", model).value,
+                precision=precision,
                 workers=setting("workers", workers).value,
                 on_progress=show,
                 retry_failed=retry_failed,

@@ -25,7 +25,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from mir.genre.folds import Labels, calibration_splits
-from mir.genre.tempering import class_scores, sharpness, tempered, unheard_scores
+from mir.genre.tempering import class_scores, sharpness, unheard_scores
 
 Matrix = NDArray[np.float64]
 
@@ -77,8 +77,10 @@ class AveragedLogistic(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Return probabilities in the order of ``classes_``, shape ``(n, n_genres)``."""
+        from scipy.special import softmax
+
         scores = np.stack([class_scores(model, X) for model in self.estimators_])
-        return tempered(np.tensordot(self.sharpnesses_, scores, axes=1))
+        return np.asarray(softmax(np.tensordot(self.sharpnesses_, scores, axes=1), axis=1))
 
     def predict(self, X: Matrix) -> Labels:
         """Return the likeliest genre of each row, shape ``(n,)``."""

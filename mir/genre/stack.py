@@ -86,10 +86,12 @@ class InstrumentStack(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Return probabilities in the order of ``classes_``, shape ``(n, n_genres)``."""
+        from scipy.special import softmax
+
         opinions = np.stack(
             [_opinion(model, X[:, a:b]) for model, (a, b) in zip(self.estimators_, self.blocks, strict=True)]
         )
-        return _softmax(np.tensordot(self.weights_, opinions, axes=1))
+        return np.asarray(softmax(np.tensordot(self.weights_, opinions, axes=1), axis=1))
 
     def predict(self, X: Matrix) -> Labels:
         """Return the likeliest genre of each row, shape ``(n,)``."""
@@ -129,12 +131,13 @@ def pool_weights(opinions: Matrix, truth: Rows, weight: Matrix) -> Matrix:
         Shape ``(n_instruments,)``.
     """
     from scipy.optimize import minimize
+    from scipy.special import softmax
 
     rows = np.arange(len(truth))
     total = opinions.sum(axis=0, keepdims=True)
 
     def loss(w: Matrix, scores: Matrix, centre: float, pull: float) -> tuple[float, Matrix]:
-        shares = _softmax(np.tensordot(w, scores, axes=1))
+        shares = softmax(np.tensordot(w, scores, axes=1), axis=1)
         error = shares.copy()
         error[rows, truth] -= 1.0
         gradient = np.einsum("n,ink,nk->i", weight, scores, error)
@@ -150,8 +153,3 @@ def pool_weights(opinions: Matrix, truth: Rows, weight: Matrix) -> Matrix:
 
 def _opinion(model: Any, X: Matrix) -> Matrix:  # noqa: ANN401 - scikit-learn
     return np.maximum(np.asarray(model.predict_log_proba(X), dtype=np.float64), _FLOOR)
-
-
-def _softmax(scores: Matrix) -> Matrix:
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))

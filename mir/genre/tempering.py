@@ -67,7 +67,9 @@ class Tempered(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Return probabilities in the order of ``classes_``, shape ``(n, n_genres)``."""
-        return tempered(self.sharpness_ * class_scores(self.head_, X))
+        from scipy.special import softmax
+
+        return np.asarray(softmax(self.sharpness_ * class_scores(self.head_, X), axis=1))
 
     def predict(self, X: Matrix) -> Labels:
         """Return the likeliest genre of each row, shape ``(n,)``."""
@@ -90,6 +92,7 @@ def sharpness(scores: Matrix, truth: Rows, weight: Matrix | None = None) -> floa
         What each row counts, shape ``(n,)``.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
 
     counts = np.ones(len(truth)) if weight is None else weight
     n_genres = scores.shape[1]
@@ -98,7 +101,7 @@ def sharpness(scores: Matrix, truth: Rows, weight: Matrix | None = None) -> floa
     target[np.arange(len(truth)), truth] = 1.0 - epsilon
 
     def loss(log_beta: float) -> float:
-        return float(-(counts[:, None] * target * _log_softmax(np.exp(log_beta) * scores)).sum())
+        return float(-(counts[:, None] * target * log_softmax(np.exp(log_beta) * scores, axis=1)).sum())
 
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded").x))
 
@@ -137,13 +140,3 @@ def class_scores(head: Any, X: Matrix) -> Matrix:  # noqa: ANN401 - scikit-learn
     """Return decision scores with a column a genre: of two genres scikit-learn gives the second one's alone."""
     scores = np.asarray(head.decision_function(X), dtype=np.float64)
     return scores if scores.ndim == 2 else np.stack([np.zeros_like(scores), scores], axis=1)
-
-
-def tempered(scores: Matrix) -> Matrix:
-    """Return probabilities from scores times their inverse temperature, shape ``(n, n_genres)``."""
-    return np.exp(_log_softmax(scores))
-
-
-def _log_softmax(scores: Matrix) -> Matrix:
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

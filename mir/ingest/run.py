@@ -36,6 +36,7 @@ def ingest(
     catalog_path: str | Path,
     *,
     model: str = "mir-4s",
+    precision: str | None = None,
     workers: int | None = None,
     on_progress: Listener | None = None,
     retry_failed: bool = False,
@@ -59,6 +60,8 @@ def ingest(
         The catalog, made where there is none.
     model
         Separation model, by name or path. Spaces that it has no stems for are not measured; the report says which.
+    precision
+        Arithmetic of its network; None: the setting ``precision`` (see `mir.config`).
     workers
         Feature processes; None: the setting ``workers`` (see `mir.config`).
     on_progress
@@ -98,7 +101,7 @@ def ingest(
         raise BadRequest(f"stems can be kept as flac, not as {keep_stems!r}")
     if workers is not None and workers < 1:
         raise BadRequest(f"at least one worker is needed, {workers} were asked for")
-    separator = separator or model_source(model)
+    separator = separator or model_source(model, precision)
     catalog_file = Path(catalog_path).expanduser()
     found = scan(paths)
     wanted = Wanted(separator.source_id, retry_failed, separator.spaces)

@@ -443,7 +443,7 @@ from pathlib import Path
 sys.path.insert(0, {fakes!r})
 from ingest_fakes import cheap_describe, fake_source
 import mir.ingest.run as run
-run.model_source = lambda model: fake_source(Path({log!r}))
+run.model_source = lambda model, precision: fake_source(Path({log!r}))
 run.ingest.__kwdefaults__["describe"] = cheap_describe
 import typer
 from mir.cli.ingest import register
