@@ -95,6 +95,24 @@ def compiled(function: Callable[[Any], Any], shape: tuple[int, ...]) -> Compiled
     return run
 
 
+def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a backend compile a function of tensors that nothing learns through; shapes must not change."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, autograph=False, reduce_retracing=True)
+    if backend == "jax":
+        import jax
+
+        return jax.jit(function)
+    import torch
+
+    return torch.no_grad()(function)
+
+
 @contextmanager
 def with_precision(precision: str) -> Iterator[None]:
     """Let networks built in this block compute in `precision`.

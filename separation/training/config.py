@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from separation.bands import Bands
 from separation.errors import ConfigInvalid
@@ -17,6 +17,10 @@ from separation.unet import UNetConfig
 Kind = Literal["musdb", "stems", "voices", "csv"]
 KINDS = ("musdb", "stems", "voices", "csv")
 Loss = Literal["energy", "l1"]
+Schedule = Literal["cosine", "constant"]
+Keep = Literal["best", "last"]
+Mixing = Literal["numpy", "tensor"]
+_CHOICES = {"loss": get_args(Loss), "schedule": get_args(Schedule), "keep": get_args(Keep), "mixing": get_args(Mixing)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,9 @@ class Augment:
         Standard deviation of each of a random equaliser's bands, in dB.
     silence
         Share of stems left out of a remix, apart from those that are silent anyway.
+    width
+        Largest relative change of the level of left − right, for half of the stems; only where mixes are made of
+        tensors.
     """
 
     remix: float = 0.7
@@ -92,6 +99,7 @@ class Augment:
     reverb: float = 0.0
     equaliser_db: float = 1.5
     silence: float = 0.08
+    width: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("remix", "swap_channels", "tempo_share", "reverb", "silence"):
@@ -124,6 +132,11 @@ class TrainConfig:
         Decides the first weights, the folds and every mix.
     steps, batch_size
         Length of the run and mixes a step.
+    mix_frames
+        Frames of a mix; 0 takes as many as the network hears when it separates.
+    mixing
+        Where mixes are made: by ``numpy`` on the processor, or as a ``tensor`` where the network learns, which is the
+        quicker way on a GPU (no changes of tempo, no rooms but those of dry singing).
     learning_rate, warmup_steps, schedule
         Highest learning rate, the steps that lead up to it, and what follows: half a ``cosine`` leads down again, or it
         stays ``constant``.
@@ -131,6 +144,10 @@ class TrainConfig:
         ``energy``: see `separation.training.loss`; ``l1``: Spleeter's mean absolute difference of magnitudes.
     log_error_weight
         Weight of the logarithmic part of ``energy``.
+    log_mask_weight
+        Weight of the difference in level between stem and estimate, bin by bin.
+    weight_decay
+        Share of every kernel taken away a step, relative to the learning rate.
     average
         Decay a step of the averaged weights, which are the ones that are kept; 0 keeps the latest instead.
     validate_every
@@ -161,29 +178,30 @@ class TrainConfig:
     seed: int = 1
     steps: int = 2000
     batch_size: int = 4
+    mix_frames: int = 0
+    mixing: Mixing = "numpy"
     learning_rate: float = 1e-3
     warmup_steps: int = 100
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     loss: Loss = "energy"
     log_error_weight: float = 0.1
+    log_mask_weight: float = 0.0
+    weight_decay: float = 0.0
     average: float = 0.998
     validate_every: int = 200
     precision: str = "float32"
     init: str = ""
     folds: int = 0
     fold: int = 0
-    keep: Literal["best", "last"] = "best"
+    keep: Keep = "best"
     bands: Bands = field(default_factory=Bands)
     network: UNetConfig | SpleeterNetwork = field(default_factory=UNetConfig)
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
-        if self.loss not in ("energy", "l1"):
-            raise ConfigInvalid(f"loss {self.loss!r}; there are energy, l1")
-        if self.schedule not in ("cosine", "constant"):
-            raise ConfigInvalid(f"schedule {self.schedule!r}; there are cosine, constant")
-        if self.keep not in ("best", "last"):
-            raise ConfigInvalid(f"keep {self.keep!r}; there are best, last")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigInvalid(f"{name} {getattr(self, name)!r}; there are {', '.join(allowed)}")
         if self.validation is None and self.folds < 2:
             raise ConfigInvalid("a training configuration needs a [validation] source, or folds = 2 or more")
         if self.folds and not 0 <= self.fold < self.folds:
@@ -194,6 +212,19 @@ class TrainConfig:
             raise ConfigInvalid(f"stems are two or more different names, got {', '.join(self.stems)}")
         check_stems(self.stems)
         check_roles(self.stems, self.roles)
+        self._check_mixes()
+
+    def _check_mixes(self) -> None:
+        if isinstance(self.network, SpleeterNetwork):
+            if self.mixing == "tensor" or self.mix_frames:
+                raise ConfigInvalid('mixing = "tensor" and mix_frames are for networks of our own')
+        elif self.mix_frames % (step := 2 ** len(self.network.filters)):
+            raise ConfigInvalid(f"frames of a mix are divisible by {step}, got {self.mix_frames}")
+
+    @property
+    def frames(self) -> int:
+        """Frames of a mix."""
+        return self.mix_frames or self.network.n_frames
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

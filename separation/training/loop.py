@@ -28,6 +28,9 @@ from separation.training.validation import Judged, judge, prepare
 if TYPE_CHECKING:
     import keras
 
+    from separation.training.networks import Family
+    from separation.training.tensor_mixing import TensorMixer
+
 AVERAGE_EVERY = 5
 """Steps between two updates of the averaged weights."""
 
@@ -145,7 +148,7 @@ class Run:
             start = self._resume()
             self._files.describe(report.describe_data(self.config, self.data, learned, start))
             last = min(self.config.steps, until or self.config.steps)
-            mixer = Mixer(learned, self.config, family.example)
+            mixer = _mixer(learned, family)
             with ThreadPoolExecutor(1) as pool, self._files.log(self.step) as log:
                 coming: Future[Any] = pool.submit(mixer.batch, self.step)
                 while self.step < last:
@@ -239,6 +242,15 @@ class Run:
 
     _model: keras.Model
     _family: Any
+
+
+def _mixer(songs: Sequence[Song], family: Family) -> Mixer | TensorMixer:
+    """Return what makes the mixes of a run."""
+    if family.config.mixing == "numpy":
+        return Mixer(songs, family.config, family.example)
+    from separation.training.tensor_mixing import TensorMixer
+
+    return TensorMixer(songs, family.config)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

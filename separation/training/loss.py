@@ -10,6 +10,8 @@ FRAMES_A_BLOCK = 32
 """Frames over which the logarithmic error is taken, at most: 0.74 s at 44.1 kHz."""
 FLOOR = 1e-3
 """Errors 30 dB under the mixture are good enough."""
+AUDIBLE = 1e-7
+"""Power of a bin, relative to the mean power of all, about which it begins to count: 70 dB under it."""
 Loss = Callable[[Any, Any], Any]
 """``(target, prediction) → scalar``, tensors of any backend."""
 
@@ -29,19 +31,23 @@ def error_power(target: Any, masks: Any, n_stems: int) -> Any:  # noqa: ANN401 -
     return ops.maximum(masks * masks * mixture - 2.0 * masks * shared + own, 0.0)
 
 
-def make_loss(n_stems: int, log_error_weight: float) -> Loss:
+def make_loss(n_stems: int, log_error_weight: float, log_mask_weight: float = 0.0) -> Loss:
     """Build the loss ``(target, masks) → scalar``.
 
     The mean error magnitude over all bins, plus `log_error_weight` times the mean over blocks of 0.74 s and stems
     of the error's level under the mixture (as powers of ten, not below −30 dB): the first term follows what is
     loud, the second treats every moment of every stem alike, as the median of an SDR over frames does. A silent
-    stem needs no special case, since errors are compared with the mixture.
+    stem needs no special case, since errors are compared with the mixture. `log_mask_weight` times the difference in
+    level between stem and estimate, bin by bin and down to 30 dB under the mixture, may be added: it follows the
+    spectrum of a stem where that is quiet, which no energy does.
     """
     from keras import ops
 
     def loss(target: Any, masks: Any) -> Any:  # noqa: ANN401
         error = error_power(target, masks, n_stems)
         magnitude = ops.mean(ops.sqrt(error + 1e-8))
+        if log_mask_weight:
+            magnitude = magnitude + log_mask_weight * _level_error(target, masks, n_stems)
         if not log_error_weight:
             return magnitude
         shape = ops.shape(error)
@@ -53,6 +59,16 @@ def make_loss(n_stems: int, log_error_weight: float) -> Loss:
         return magnitude + log_error_weight * ops.mean(ops.log10(wrong / whole + FLOOR))
 
     return loss
+
+
+def _level_error(target: Any, masks: Any, n_stems: int) -> Any:  # noqa: ANN401
+    """Mean difference in level (in powers of ten) between stems and estimates; silent bins do not count."""
+    from keras import ops
+
+    mixture = ops.repeat(target[..., :2], n_stems, axis=-1)
+    own = ops.minimum(target[..., 2 + 2 * n_stems :] / (mixture + AUDIBLE), 4.0)
+    difference = ops.abs(ops.log10((masks * masks + FLOOR) / (own + FLOOR)))
+    return ops.mean(difference * mixture / (mixture + AUDIBLE))
 
 
 def make_mask_l1(n_stems: int) -> Loss:

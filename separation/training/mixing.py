@@ -56,16 +56,16 @@ class Mixer:
         self.config = config
         self._make = make or (lambda stems, rng: make_example(stems, config, self.stft, rng))
         self.stft = Stft(config.n_fft, config.hop_length)
-        self.n_samples = self.stft.span(config.network.n_frames)
+        self.n_samples = self.stft.span(config.frames)
         self.songs = list(songs)
-        self._by_stem: dict[str, tuple[list[Song], NDArray[np.float64]]] = {}
+        self.by_stem: dict[str, tuple[list[Song], NDArray[np.float64]]] = {}
         for stem in config.stems:
             having = [song for song in songs if stem in song.stems]
             if having:
-                self._by_stem[stem] = (having, _probabilities(having, config))
+                self.by_stem[stem] = (having, _probabilities(having, config))
         bands = [song for song in songs if len(set(config.stems) & set(song.stems)) > 1]
-        self._bands = (bands, _probabilities(bands, config)) if bands else None
-        self._levels = {stem: self._natural_levels(stem) for stem in self._by_stem}
+        self.bands = (bands, _probabilities(bands, config)) if bands else None
+        self.levels = {stem: self._natural_levels(stem) for stem in self.by_stem}
 
     def batch(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Features and targets of step `step`, each with a leading batch axis."""
@@ -76,7 +76,7 @@ class Mixer:
         """Return the `index`-th mix of step `step`; depends on nothing but these and the seed."""
         rng = np.random.default_rng([self.config.seed, step, index])
         augment = self.config.augment
-        if self._bands is None or rng.random() < augment.remix:
+        if self.bands is None or rng.random() < augment.remix:
             stems = [self._lone_stem(stem, rng) for stem in self.config.stems]
         else:
             stems = self._aligned(rng)
@@ -84,9 +84,9 @@ class Mixer:
 
     def _lone_stem(self, stem: str, rng: np.random.Generator) -> NDArray[np.float32]:
         augment = self.config.augment
-        if stem not in self._by_stem or rng.random() < augment.silence:
+        if stem not in self.by_stem or rng.random() < augment.silence:
             return np.zeros((2, self.n_samples), np.float32)
-        songs, probabilities = self._by_stem[stem]
+        songs, probabilities = self.by_stem[stem]
         for _ in range(3):  # a stretch that sounds, if three draws find one
             song = songs[rng.choice(len(songs), p=probabilities)]
             y = self._cut(song.stems[stem], self._change(rng), rng.random())
@@ -100,7 +100,7 @@ class Mixer:
     def _aligned(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
         """Stems of one song, changed alike; what it lacks comes from others."""
         augment = self.config.augment
-        songs, probabilities = self._bands  # type: ignore[misc]
+        songs, probabilities = self.bands  # type: ignore[misc]
         song = songs[rng.choice(len(songs), p=probabilities)]
         change, where, swap = self._change(rng), rng.random(), rng.random() < augment.swap_channels
         out = []
@@ -119,7 +119,7 @@ class Mixer:
         """Give a stretch a random gain, and the level of a real mix first where it does not lie at one."""
         gain_db = rng.normal(0.0, spread_db)
         if not self.config.sources[song.source].natural_levels and (rms := _rms(y)) > ACTIVE_FLOOR:
-            gain_db += rng.choice(self._levels[stem]) - 20.0 * np.log10(rms)
+            gain_db += rng.choice(self.levels[stem]) - 20.0 * np.log10(rms)
         return y * np.float32(10.0 ** (gain_db / 20.0))
 
     def _change(self, rng: np.random.Generator) -> tuple[float, float]:
@@ -154,7 +154,7 @@ class Mixer:
     def _natural_levels(self, stem: str) -> NDArray[np.float64]:
         """Levels in dB at which this stem lies in real mixes; a plain guess where there are none."""
         levels = []
-        for song in self._by_stem[stem][0]:
+        for song in self.by_stem[stem][0]:
             if self.config.sources[song.source].natural_levels:
                 rms = _rms(song.stems[stem].astype(np.float32))
                 if rms > ACTIVE_FLOOR:
@@ -186,7 +186,7 @@ def spectra(stems: NDArray[np.float32], config: TrainConfig, stft: Stft, rng: np
     S = stft.forward_frames(stems)
     if rng is not None and config.augment.equaliser_db:
         for index in range(S.shape[0]):
-            S[index] *= _equaliser(rng, config.augment.equaliser_db, stft.n_bins)
+            S[index] *= equaliser(rng, config.augment.equaliser_db, stft.n_bins)
     return S
 
 
@@ -196,7 +196,7 @@ def _stems_last(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values.transpose(2, 3, 1, 0).reshape(n_frames, n_bands, n_channels * n_stems)
 
 
-def _equaliser(rng: np.random.Generator, spread_db: float, n_bins: int) -> NDArray[np.float32]:
+def equaliser(rng: np.random.Generator, spread_db: float, n_bins: int) -> NDArray[np.float32]:
     """Smooth random gain over `n_bins` bins: six points along log frequency, joined by straight lines."""
     points = rng.normal(0.0, spread_db, 6)
     position = np.log2(np.arange(n_bins) + 4.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -56,7 +57,11 @@ class OwnFamily:
         self.stft = Stft(config.n_fft, config.hop_length)
         self.bands = config.bands
         n_stems = len(config.stems)
-        self.loss = make_mask_l1(n_stems) if config.loss == "l1" else make_loss(n_stems, config.log_error_weight)
+        self.loss = (
+            make_mask_l1(n_stems)
+            if config.loss == "l1"
+            else make_loss(n_stems, config.log_error_weight, config.log_mask_weight)
+        )
 
     @property
     def spec(self) -> ModelSpec:
@@ -68,7 +73,7 @@ class OwnFamily:
         """Build the network, untrained."""
         from separation.unet import build
 
-        return build(self._network)
+        return build(replace(self._network, n_frames=self.config.frames))
 
     def example(self, stems: NDArray[np.float32], rng: np.random.Generator | None = None) -> Example:
         """See `separation.training.mixing.make_example`."""
@@ -143,7 +148,11 @@ def compiled_model(keras: Any, family: Family) -> keras.Model:  # noqa: ANN401 -
         keras.mixed_precision.set_global_policy(before)
     draw_weights(model, config.seed, he=config.loss == "l1")
     limit = {} if config.loss == "l1" else {"clipnorm": GRADIENT_NORM}
-    model.compile(keras.optimizers.Adam(config.learning_rate, **limit), family.loss, jit_compile=False)
+    optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=config.weight_decay or None, **limit)
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    # JAX runs operation by operation without its compiler
+    model.compile(optimizer, family.loss, jit_compile=keras.backend.backend() == "jax")
     model.optimizer.build(model.trainable_variables)
     return model
 

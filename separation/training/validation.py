@@ -35,7 +35,7 @@ class Judged:
 def prepare(songs: Sequence[Song], family: Family) -> list[Judged]:
     """Cut one fixed stretch out of the middle of each song, unchanged."""
     config, stft = replace(family.config, bands=family.bands), family.stft
-    n = stft.span(config.network.n_frames)
+    n = stft.span(config.frames)
     out = []
     for song in songs:
         start = max(0, (song.n_samples - n) // 2)
