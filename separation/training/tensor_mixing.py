@@ -6,9 +6,10 @@ All stems lie in the device's memory, 16 bits a sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from separation.backend import jitted, usable_cores
 from separation.bands import Bands
+from separation.errors import ConfigInvalid
 from separation.frontend import COMPRESSION
 from separation.spectrogram import Stft
 from separation.training.config import TrainConfig
@@ -26,6 +28,8 @@ Tensor = Any
 
 BLOCK = 256
 """Samples whose positions are counted from one exact position: 32-bit numbers would lose fractions of a sample."""
+MOST_SAMPLES = 2**31 - 1
+"""Of one stem: they are counted by 32-bit numbers. 13.5 hours at 44.1 kHz."""
 TAPS = 8
 """Samples that a position between samples is made of, by a windowed sinc."""
 _ENERGY_BLOCK = 256
@@ -95,9 +99,8 @@ class TensorMixer:
         self._n_blocks = -(-self.n_samples // BLOCK)
         self._place: dict[tuple[int, str], tuple[int, int]] = {}
         self._energy: dict[tuple[int, str], NDArray[np.float64]] = {}
-        self._pool = ops.convert_to_tensor(self._lay_out(songs))
-        make = maker(config.bands, self.stft, config.frames, len(config.stems))
-        self._make = jitted(lambda pool, *takes: make(pool, *takes))
+        self._pools = [ops.convert_to_tensor(self._lay_out(songs, stem)) for stem in config.stems]
+        self._make = jitted(maker(config.bands, self.stft, config.frames))
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Features and targets of step `step`, each with a leading batch axis; the same on every machine."""
@@ -105,7 +108,7 @@ class TensorMixer:
 
         takes = self.draw(step)
         given = [ops.convert_to_tensor(getattr(takes, name)) for name in Takes.__slots__]
-        features, target = self._make(self._pool, *given)
+        features, target = self._make(self._pools, *given)
         return features, target
 
     def draw(self, step: int) -> Takes:
@@ -193,24 +196,27 @@ class TensorMixer:
         first, last = energy[np.clip(np.rint(ends / _ENERGY_BLOCK).astype(int), 0, energy.size - 1)]
         return float(np.sqrt(max(last - first, 0.0) / (2 * self.n_samples * change.speed)))
 
-    def _lay_out(self, songs: Sequence[Song]) -> NDArray[np.float16]:
-        """All recordings one after another, shape ``(n_samples, 2)``; notes where each lies and how loud it is."""
-        stems = self.config.stems
-        found = [(song, stem) for song in songs for stem in stems if stem in song.stems]
-        lengths = [song.stems[stem].shape[-1] for song, stem in found]
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
-        pool = np.empty((starts[-1], 2), np.float16)
+    def _lay_out(self, songs: Sequence[Song], stem: str) -> NDArray[np.float16]:
+        """All recordings of a stem one after another, ``(n_samples, 2)``; notes where each lies and how loud it is."""
+        found = [song for song in songs if stem in song.stems]
+        lengths = [song.stems[stem].shape[-1] for song in found]
+        starts = [0, *accumulate(lengths)]
+        if starts[-1] > MOST_SAMPLES:
+            hours, most = (n / self.config.sr / 3600.0 for n in (starts[-1], MOST_SAMPLES))
+            raise ConfigInvalid(
+                f'mixing = "tensor" holds {most:.1f} hours of a stem, here are {hours:.1f} of {stem}: use "numpy"'
+            )
+        pool = np.zeros((max(1, starts[-1]), 2), np.float16)
 
-        def put(number: int) -> None:
-            song, stem = found[number]
-            part = pool[starts[number] : starts[number + 1]]
+        def put(song: Song, start: int, length: int) -> None:
+            part = pool[start : start + length]
             part[:] = song.stems[stem].T
             song.stems[stem] = part.T  # the same samples: those they were copied from need no memory any more
-            self._place[id(song), stem] = int(starts[number]), lengths[number]
+            self._place[id(song), stem] = start, length
             self._energy[id(song), stem] = _energy(part)
 
         with ThreadPoolExecutor(usable_cores()) as threads:
-            list(threads.map(put, range(len(found))))
+            list(threads.map(put, found, starts, lengths))
         return pool
 
 
@@ -228,15 +234,15 @@ def _widened(blocks: NDArray[np.float16], at_once: int = 256) -> Iterator[NDArra
         yield blocks[start : start + at_once].astype(np.float32)
 
 
-def maker(bands: Bands, stft: Stft, n_frames: int, n_stems: int) -> Any:  # noqa: ANN401 - a function of tensors
-    """Return the function ``(pool, *takes) → (features, target)``, as `mixing.make_example` lays them out."""
+def maker(bands: Bands, stft: Stft, n_frames: int) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return the function ``(pools, *takes) → (features, target)``, as `mixing.make_example` lays them out."""
     from keras import ops
 
     n_samples = stft.span(n_frames)
     window = stft.window()
 
     def make(
-        pool: Tensor,
+        pools: Sequence[Tensor],
         first: Tensor,
         length: Tensor,
         position: Tensor,
@@ -245,7 +251,8 @@ def maker(bands: Bands, stft: Stft, n_frames: int, n_stems: int) -> Any:  # noqa
         panning: Tensor,
         equaliser: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        y = _played(pool, first, length, position, fraction, speed, n_samples)
+        where = [ops.unstack(each, axis=1) for each in (first, length, position, fraction, speed)]
+        y = ops.stack([played(*each, n_samples=n_samples) for each in zip(pools, *where, strict=True)], axis=1)
         left, right = y[..., 0], y[..., 1]
         channels = [panning[..., c, 0, None] * left + panning[..., c, 1, None] * right for c in (0, 1)]
         re, im = _spectra(ops.stack(channels, axis=2), window, stft, n_frames, bands.n_bins)
@@ -260,9 +267,8 @@ def maker(bands: Bands, stft: Stft, n_frames: int, n_stems: int) -> Any:  # noqa
         for sign in (1.0, -1.0):
             part_re, part_im = ((m[:, 0] + sign * m[:, 1]) * 0.5 for m in (mix_re, mix_im))
             both.append(_banded(part_re**2 + part_im**2, bands))
-        heard = ops.sqrt(ops.stack(both, axis=-1))
-        features = ops.log1p(heard * (COMPRESSION / level))
-        shape = (-1, n_frames, bands.n_bands, 2 * n_stems)
+        features = ops.log1p(ops.sqrt(ops.stack(both, axis=-1)) * (COMPRESSION / level))
+        shape = (-1, n_frames, bands.n_bands, 2 * len(pools))
         planes = [ops.transpose(mixture, (0, 2, 3, 1))]
         planes += [ops.reshape(ops.transpose(part, (0, 3, 4, 2, 1)), shape) for part in (shared, own)]
         return features, ops.concatenate(planes, axis=-1) / level**2
@@ -270,22 +276,23 @@ def maker(bands: Bands, stft: Stft, n_frames: int, n_stems: int) -> Any:  # noqa
     return make
 
 
-def _played(
+def played(
     pool: Tensor,
     first: Tensor,
     length: Tensor,
     position: Tensor,
     fraction: Tensor,
     speed: Tensor,
+    *,
     n_samples: int,
 ) -> Tensor:
-    """Samples ``(batch, n_stems, n_samples, 2)`` of recordings at their speeds; silence outside of them."""
+    """Samples ``(batch, n_samples, 2)`` of recordings at their speeds; silence outside of them."""
     from keras import ops
 
     within = ops.arange(BLOCK, dtype="float32")
-    ahead = fraction[..., None] + speed[..., None, None] * within
+    ahead = fraction[..., None] + speed[:, None, None] * within
     whole = ops.floor(ahead)
-    shape = (*position.shape[:2], -1)
+    shape = (position.shape[0], -1)
     rest = ops.reshape(ahead - whole, shape)[..., :n_samples]
     at = ops.reshape(position[..., None] + ops.cast(whole, "int32"), shape)[..., :n_samples]
     sine = ops.sin(np.pi * rest) / np.pi
@@ -295,8 +302,8 @@ def _played(
         sinc = ops.where(ops.abs(distance) < 1e-4, 1.0, (-1.0) ** tap * sine / ops.where(distance == 0, 1.0, distance))
         hann = 0.5 + 0.5 * ops.cos(distance * (2.0 * np.pi / TAPS))
         index = at + tap
-        inside = ops.logical_and(index >= 0, index < length[..., None])
-        index = first[..., None] + ops.clip(index, 0, ops.maximum(length[..., None] - 1, 0))
+        inside = ops.logical_and(index >= 0, index < length[:, None])
+        index = first[:, None] + ops.clip(index, 0, ops.maximum(length[:, None] - 1, 0))
         weight = ops.where(inside, sinc * hann, 0.0)
         out = out + ops.cast(ops.take(pool, index, axis=0), "float32") * weight[..., None]
     return out
