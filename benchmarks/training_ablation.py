@@ -1,4 +1,4 @@
-"""What each augmentation and each source of data is worth: short runs of equal length, each without one of them.
+"""What each part of a recipe and each source of data is worth: short runs of equal length, each without one of them.
 
 `python -m benchmarks.training_ablation --data DATA [--config NAME] [--fold N] [--steps N] [--out FILE]`
 
@@ -35,8 +35,11 @@ OFF: dict[str, float] = {
     "reverb": 0.0,
     "equaliser_db": 0.0,
     "silence": 0.0,
+    "width": 0.0,
 }
 """Value at which each augmentation does nothing."""
+SETTINGS = ("log_error_weight", "log_mask_weight", "weight_decay")
+"""Settings of the run itself, each of which does nothing at 0."""
 
 
 def variants(config: TrainConfig, songs: Sequence[Song], seeds: int) -> Iterator[tuple[str, TrainConfig, list[Song]]]:
@@ -47,6 +50,9 @@ def variants(config: TrainConfig, songs: Sequence[Song], seeds: int) -> Iterator
     for name, off in OFF.items():
         if getattr(config.augment, name) != off:
             yield f"no {name}", replace(config, augment=replace(config.augment, **{name: off})), list(songs)
+    for name in SETTINGS:
+        if getattr(config, name):
+            yield f"no {name}", replace(config, **{name: 0.0}), list(songs)
     for index, source in enumerate(config.sources):
         rest = [song for song in songs if song.source != index]
         if all(any(stem in song.stems for song in rest) for stem in config.stems):
