@@ -218,7 +218,7 @@ class TrainConfig:
         if isinstance(self.network, SpleeterNetwork):
             if self.mixing == "tensor" or self.mix_frames:
                 raise ConfigInvalid('mixing = "tensor" and mix_frames are for networks of our own')
-        elif self.mix_frames % (step := 2 ** len(self.network.filters)):
+        elif self.mix_frames % (step := 2 ** len(self.network.filters)) or self.mix_frames < 0:
             raise ConfigInvalid(f"frames of a mix are divisible by {step}, got {self.mix_frames}")
 
     @property

@@ -231,5 +231,6 @@ def test_what_cannot_be_is_refused() -> None:
         parse_config(table(mixing="magic"))
     with pytest.raises(ConfigInvalid, match="networks of our own"):
         parse_config(table(mixing="tensor", loss="l1", network={"family": "spleeter"}))
-    with pytest.raises(ConfigInvalid, match="frames of a mix are divisible by 4"):
-        parse_config(table(mix_frames=30))
+    for frames in (30, -4):
+        with pytest.raises(ConfigInvalid, match="frames of a mix are divisible by 4"):
+            parse_config(table(mix_frames=frames))
