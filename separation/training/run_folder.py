@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -15,7 +16,7 @@ from separation.cards import METRICS
 from separation.errors import ConfigInvalid, RunBusy
 from separation.publishing import sweep, whole, write_text
 from separation.tables import read_table
-from separation.training.config import TrainConfig
+from separation.training.config import Augment, TrainConfig
 from separation.training.curves import draw
 from separation.training.events import EventFile
 
@@ -124,7 +125,7 @@ class RunFolder:
         path = self.path / "config.json"
         if not path.is_file():
             return
-        before = read_table(path, ADVICE)
+        before = _completed(read_table(path, ADVICE))
         changed = _differences({**before, "steps": 0}, {**self._wanted, "steps": 0})
         if changed:
             raise ConfigInvalid(
@@ -174,6 +175,16 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return rows
+
+
+def _completed(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what there was no setting for when a run began: it was as the defaults are."""
+    augment = before.get("augment", {})
+    return {**_defaults(TrainConfig), **before, "augment": {**_defaults(Augment), **augment}}
+
+
+def _defaults(settings: type[TrainConfig | Augment]) -> dict[str, Any]:
+    return {each.name: each.default for each in fields(settings) if each.default is not MISSING}
 
 
 def _differences(before: object, now: object, where: str = "") -> list[str]:

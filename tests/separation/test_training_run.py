@@ -64,6 +64,20 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: Path, tmp_path: Path
     assert starts == [1, 21]  # TensorBoard forgets what was drawn of steps from there on
 
 
+def test_a_run_from_before_a_setting_was_goes_on(data: Path, tmp_path: Path) -> None:
+    Run(config(), tmp_path, data).train(until=4)
+    path = tmp_path / "config.json"
+    before = json.loads(path.read_text())
+    del before["mixing"], before["augment"]["width"]
+    path.write_text(json.dumps(before))
+    with pytest.raises(ConfigInvalid, match=r'mixing: "numpy" → "tensor"'):
+        Run(config(mixing="tensor"), tmp_path, data)
+    with pytest.raises(ConfigInvalid, match=r"augment.width: 0.0 → 0.5"):
+        Run(config(augment={"width": 0.5}), tmp_path, data)
+    Run(config(), tmp_path, data).train()
+    assert [row["step"] for row in rows(tmp_path)] == list(range(1, 9))
+
+
 def test_a_run_says_what_it_did(data: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     sdr = Run(config(), tmp_path, data).train(seen.append)
