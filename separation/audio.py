@@ -14,7 +14,7 @@ import numpy as np
 from separation.decode import open_audio
 from separation.encode import SAVE_SUFFIXES, save
 from separation.errors import AudioUnreadable
-from separation.ffmpeg import audio_stream, open_container
+from separation.ffmpeg import audio_stream, open_container, packets
 from separation.files import AudioInfo, open_file
 from separation.resampling import resample, resample_blocks
 from separation.samples import Samples, check_rate, check_samples
@@ -126,7 +126,7 @@ def packet_hash(path: str | Path) -> str:
         # raw PCM of another rate or width may have the same bytes
         digest.update(f"{codec.name} {codec.sample_rate} {codec.channels}\n".encode())
         try:
-            for packet in container.demux(stream):
+            for packet in packets(container, stream):
                 if packet.size:
                     digest.update(packet)
                     n_packets += 1

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from separation.errors import AudioUnreadable
 from separation.ffmpeg import AvReader, open_container
 from separation.files import AudioFile, AudioInfo
+from separation.interrupts import interrupt_held
 from separation.samples import BLOCK_VALUES, HIGHEST_HZ, MOST_CHANNELS, Samples
 
 __all__ = ["AudioInfo", "Reader", "Samples", "SndfileReader", "open_audio"]
@@ -87,9 +88,11 @@ class SndfileReader:
 
         step = max(1, BLOCK_VALUES // self.info.n_channels)
         try:
-            missing = self._sound.frames - self._sound.seek(min(start, self._sound.frames))
+            with interrupt_held():
+                missing = self._sound.frames - self._sound.seek(min(start, self._sound.frames))
             while missing > 0:
-                block = self._sound.read(min(step, missing), dtype="float32", always_2d=True)
+                with interrupt_held():
+                    block = self._sound.read(min(step, missing), dtype="float32", always_2d=True)
                 if not len(block):
                     break
                 missing -= len(block)
@@ -127,7 +130,8 @@ def _open_sndfile(file: AudioFile, head: bytes) -> SndfileReader | None:
 
     file.seek(0)
     try:
-        sound = soundfile.SoundFile(file)
+        with interrupt_held():
+            sound = soundfile.SoundFile(file)
     except soundfile.LibsndfileError:
         return None
     if sound.frames in (0, _UNKNOWN_FRAMES):

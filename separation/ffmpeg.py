@@ -14,6 +14,7 @@ import numpy as np
 
 from separation.errors import AudioUnreadable
 from separation.files import AudioFile, AudioInfo
+from separation.interrupts import interrupt_held
 from separation.samples import Samples
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def open_container(file: AudioFile) -> Iterator[av.container.InputContainer]:
     av.logging.set_level(None)
     file.seek(0)
     try:
-        container = av.open(file, buffer_size=1 << 18, options={"protocol_whitelist": "none"}, **_metadata_option())
+        with interrupt_held():
+            container = av.open(file, buffer_size=1 << 18, options={"protocol_whitelist": "none"}, **_metadata_option())
     except (av.FFmpegError, ValueError, OSError) as error:
         raise AudioUnreadable(_no_audio(file)) from error
     try:
@@ -69,6 +71,23 @@ def audio_stream(file: AudioFile, container: av.container.InputContainer, stream
             f"{file.name} holds audio in a format that cannot be decoded here: convert it to FLAC or WAV"
         )
     return chosen
+
+
+def packets(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.Packet]:
+    """Yield a stream's packets as they lie in the file.
+
+    Raises
+    ------
+    av.FFmpegError, OSError
+        The file ends early, or is damaged.
+    """
+    coming = container.demux(stream)
+    while True:
+        with interrupt_held():
+            packet = next(coming, None)
+        if packet is None:
+            return
+        yield packet
 
 
 class AvReader:
@@ -169,7 +188,7 @@ class AvReader:
         import av
 
         try:
-            yield from self._container.demux(self._stream)
+            yield from packets(self._container, self._stream)
         except (av.FFmpegError, OSError):
             self.damaged = True
 

@@ -29,7 +29,8 @@ class AudioInfo:
 class AudioFile:
     """An open file as decoders want it: it has a name, and answers to the impossible where Python would raise.
 
-    Exceptions cannot pass through the C libraries that call these methods: they would be printed, and forgotten.
+    Exceptions cannot pass through the C libraries that call these methods: they would be printed, and forgotten. A
+    Ctrl-C is held for as long as they do, see `separation.interrupts`.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
