@@ -1,6 +1,6 @@
 """Training mixes made where the network learns: drawn by numpy, cut, played, mixed and transformed by the backend.
 
-`separation.training.mixing` makes the same kind of mixes on the processor, a few tens a second; a GPU makes a thousand.
+`separation.training.mixing` makes the same kind of mixes on the processor, which a GPU would have to wait for.
 All stems lie in the device's memory, 16 bits a sample.
 """
 
